@@ -1,0 +1,4 @@
+//! Even ticks out of frames, and the last ticks of a cage.
+
+pub mod ring;
+pub mod ticks;

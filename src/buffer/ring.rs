@@ -1,0 +1,1 @@
+//! The last ticks of a cage.

@@ -1,0 +1,1 @@
+//! Recordings and their annotations, as files hold them.

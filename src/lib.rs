@@ -1,0 +1,46 @@
+//! Vibrissa detects the social behavior of laboratory rodents while it happens.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! pose frames ─▶ acquire ─▶ buffer ─▶ features ─▶ model ─▶ output ─▶ events
+//!  (zenoh)       decode     even ticks  egocentric   HHSTF    bouts    (zenoh, journal)
+//!                           512 a cage  kinematics   step
+//! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, score, predict, replay
+//! ```
+//!
+//! # Invariants
+//!
+//! - [`core`] is a plain value: from frame to event it does no IO and reads no clock. Live detection, replay,
+//!   prediction and training drive that one code path.
+//! - State is a value. Creating it is resetting it; no layer of the network hides any.
+//! - Only [`live`] knows zenoh, only [`corpus`] and [`commands`] know recordings' files, and only
+//!   [`output::journal`] writes while detecting.
+//! - Nothing depends on [`train`].
+//! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks and the decoder's own state, on nothing older.
+//! - A missing keypoint is masked, never zero: see [`poses::Keypoint`].
+//!
+//! # Glossary of shapes
+//!
+//! | letter | counts |
+//! |---|---|
+//! | B | cages that are advanced together |
+//! | T | ticks |
+//! | I | individuals of a cage |
+//! | J | the other individuals, I − 1 |
+//! | K | keypoints of an individual |
+//! | C | channels |
+//! | H | attention heads |
+//! | D | decision delays |
+//! | N | cells: (behavior, subject) combinations, see [`behavior::Cell`] |
+
+pub mod behavior;
+pub mod poses;
+pub mod skeleton;
+pub mod stream;
+pub mod time;
+
+pub mod buffer;
+pub mod corpus;
+pub mod output;
+pub mod score;

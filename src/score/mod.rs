@@ -1,0 +1,1 @@
+//! How well predicted bouts agree with annotated ones.

@@ -1,0 +1,136 @@
+//! What a stream of frames is: said once, before its first frame.
+
+use serde::{Deserialize, Serialize};
+
+use crate::skeleton::{INDIVIDUALS_MAX, Skeleton};
+
+/// Rates (Hz) that the buffer can turn into ticks.
+pub const RATE_HZ_MIN: f64 = 10.0;
+pub const RATE_HZ_MAX: f64 = 240.0;
+
+/// Where a frame comes from. It is part of every event, and nothing but `Live` may ever fire a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    Live,
+    Replay,
+    Simulated,
+}
+
+/// Skeleton, individuals, rate, scale, clock domain and origin of one cage's frames.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawStream", into = "RawStream")]
+pub struct StreamDescription {
+    skeleton: Skeleton,
+    individuals: Vec<String>,
+    rate_hz: f64,
+    body_length_px: f64,
+    clock: Option<String>,
+    origin: Origin,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStream {
+    skeleton: Skeleton,
+    individuals: Vec<String>,
+    rate_hz: f64,
+    body_length_px: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<String>,
+    origin: Origin,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum StreamError {
+    #[error("expected 2 to {INDIVIDUALS_MAX} individuals, got {0}")]
+    IndividualCount(usize),
+    #[error("individual {0:?} is listed twice")]
+    Doubled(String),
+    #[error("expected a rate_hz within {RATE_HZ_MIN} to {RATE_HZ_MAX}, got {0}")]
+    Rate(f64),
+    #[error("expected a finite body_length_px above zero, got {0}")]
+    Scale(f64),
+}
+
+impl StreamDescription {
+    /// # Errors
+    /// Any count, rate or scale outside the stated limits.
+    pub fn new(
+        skeleton: Skeleton,
+        individuals: Vec<String>,
+        rate_hz: f64,
+        body_length_px: f64,
+        clock: Option<String>,
+        origin: Origin,
+    ) -> Result<Self, StreamError> {
+        if !(2..=INDIVIDUALS_MAX).contains(&individuals.len()) {
+            return Err(StreamError::IndividualCount(individuals.len()));
+        }
+        for (index, name) in individuals.iter().enumerate() {
+            if individuals[..index].contains(name) {
+                return Err(StreamError::Doubled(name.clone()));
+            }
+        }
+        if !(RATE_HZ_MIN..=RATE_HZ_MAX).contains(&rate_hz) {
+            return Err(StreamError::Rate(rate_hz));
+        }
+        if !body_length_px.is_finite() || body_length_px <= 0.0 {
+            return Err(StreamError::Scale(body_length_px));
+        }
+        Ok(Self { skeleton, individuals, rate_hz, body_length_px, clock, origin })
+    }
+
+    pub fn skeleton(&self) -> &Skeleton {
+        &self.skeleton
+    }
+
+    /// Names of the individuals in the order in which frames carry them: the slots of the cage.
+    pub fn individuals(&self) -> &[String] {
+        &self.individuals
+    }
+
+    pub fn rate_hz(&self) -> f64 {
+        self.rate_hz
+    }
+
+    /// Coordinate units (pixels) in one nominal body length. One scale a cage, so that size differences survive.
+    pub fn body_length_px(&self) -> f64 {
+        self.body_length_px
+    }
+
+    /// Name of the clock that stamps `capture_nanos`; `None` where frames carry no usable time.
+    pub fn clock(&self) -> Option<&str> {
+        self.clock.as_deref()
+    }
+
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Points that each frame must carry: I × K.
+    pub fn point_count(&self) -> usize {
+        self.individuals.len() * self.skeleton.keypoints().len()
+    }
+}
+
+impl TryFrom<RawStream> for StreamDescription {
+    type Error = StreamError;
+
+    fn try_from(raw: RawStream) -> Result<Self, StreamError> {
+        Self::new(raw.skeleton, raw.individuals, raw.rate_hz, raw.body_length_px, raw.clock, raw.origin)
+    }
+}
+
+impl From<StreamDescription> for RawStream {
+    fn from(stream: StreamDescription) -> Self {
+        let StreamDescription { skeleton, individuals, rate_hz, body_length_px, clock, origin } = stream;
+        Self { skeleton, individuals, rate_hz, body_length_px, clock, origin }
+    }
+}
