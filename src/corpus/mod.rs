@@ -14,6 +14,7 @@ mod labels;
 pub mod recording;
 pub mod sidecar;
 pub mod spans;
+pub mod submission;
 
 pub use catalog::{Annotated, Corpus, Entry, Split};
 pub use description::Description;
