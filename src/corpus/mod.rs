@@ -23,5 +23,7 @@ pub use labels::SetLabels;
 pub use recording::{RawRecording, Recording};
 
 #[cfg(test)]
+mod rat_dyads;
+#[cfg(test)]
 #[path = "../../tests/common/mod.rs"]
 mod testing;
