@@ -1,0 +1,234 @@
+//! A model as it lies on disk: a directory with `model.safetensors` (weights) and `model.toml` (everything else).
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+
+use super::architecture::{Architecture, ArchitectureError};
+use super::network::Network;
+use super::wiring::Vocabulary;
+use crate::behavior::{Ethogram, LabelSet};
+use crate::features;
+use crate::output::decoder::DecodeRule;
+use crate::stream::StreamDefaults;
+use crate::time::{DelayTicks, TICK_RATE_HZ, WINDOW_TICKS};
+
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+pub const CARD_FILE: &str = "model.toml";
+
+/// Weights of more bytes than this are not read.
+const WEIGHTS_BYTES_MAX: u64 = 1 << 30;
+
+/// All of a model but its weights: the contents of `model.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    pub name: String,
+    /// Of the feature module that the weights were trained on.
+    pub feature_version: u32,
+    pub tick_rate_hz: f64,
+    /// Ticks between a moment and the verdict on it, ascending.
+    pub delays_ticks: Vec<DelayTicks>,
+    /// A keypoint of lower confidence counts as missing.
+    pub confidence_min: f32,
+    pub architecture: Architecture,
+    /// Names of the body parts that have an embedding.
+    pub vocabulary: Vocabulary,
+    pub label_sets: Vec<LabelSet>,
+    /// What recordings without a description of their own are taken for.
+    pub defaults: StreamDefaults,
+    /// Label set → behavior → one rule for each delay.
+    pub rules: BTreeMap<String, BTreeMap<String, Vec<DecodeRule>>>,
+    pub provenance: Provenance,
+    /// Data split → label set → behavior → frame F1 at each delay.
+    #[serde(default)]
+    pub scores: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<f64>>>>,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    pub corpus: String,
+    pub source: String,
+    pub train_recordings: Vec<String>,
+    pub validation_recordings: Vec<String>,
+    pub seed: u64,
+    pub epochs: u32,
+    pub software: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("{path}: {source}")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {source}")]
+    Card { path: PathBuf, source: toml::de::Error },
+    #[error("{path}: {source}")]
+    Architecture { path: PathBuf, source: ArchitectureError },
+    #[error("{path}: {key}: expected {expected}, got {got}")]
+    Value { path: PathBuf, key: &'static str, expected: String, got: String },
+    #[error("{path}: weights of {got} bytes, expected at most {WEIGHTS_BYTES_MAX}")]
+    TooLarge { path: PathBuf, got: u64 },
+    #[error("{path}: the weights do not fit the architecture in {CARD_FILE}: {source}")]
+    Weights { path: PathBuf, source: candle_core::Error },
+}
+
+/// A checked model, ready to run.
+#[derive(Debug)]
+pub struct Model {
+    card: Card,
+    ethogram: Ethogram,
+    rules: Vec<Vec<DecodeRule>>,
+    hash: String,
+    network: Network,
+}
+
+impl Model {
+    /// Reads a model directory.
+    ///
+    /// # Errors
+    /// Unreadable or malformed files, another feature version or tick rate, an architecture out of bounds, missing
+    /// rules, and weights that do not fit or are not finite; each with file, expected and found.
+    pub fn load(directory: &Path) -> Result<Self, ModelError> {
+        let card_path = directory.join(CARD_FILE);
+        let text = std::fs::read_to_string(&card_path)
+            .map_err(|source| ModelError::Read { path: card_path.clone(), source })?;
+        let card: Card =
+            toml::from_str(&text).map_err(|source| ModelError::Card { path: card_path.clone(), source })?;
+        let path = directory.join(WEIGHTS_FILE);
+        let size = std::fs::metadata(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?.len();
+        if size > WEIGHTS_BYTES_MAX {
+            return Err(ModelError::TooLarge { path, got: size });
+        }
+        let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let hash = hash_of(&card, &bytes);
+        let weights = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+            .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
+        Self::assemble(card, weights, hash, directory)
+    }
+
+    /// A model from its parts; `directory` is where errors say that it lies.
+    pub fn assemble(
+        card: Card,
+        weights: HashMap<String, Tensor>,
+        hash: String,
+        directory: &Path,
+    ) -> Result<Self, ModelError> {
+        let path = directory.join(CARD_FILE);
+        check(&card, &path)?;
+        let ethogram = Ethogram::new(card.label_sets.clone());
+        let rules = rules_by_delay(&card, &ethogram, &path)?;
+        let path = directory.join(WEIGHTS_FILE);
+        let misfit = |source| ModelError::Weights { path: path.clone(), source };
+        for (name, tensor) in &weights {
+            let sum =
+                tensor.to_dtype(DType::F32).and_then(|t| t.abs()?.sum_all()?.to_scalar::<f32>()).map_err(misfit)?;
+            if !sum.is_finite() {
+                let (expected, got) = ("finite numbers".to_owned(), format!("{name} with NaN or infinity"));
+                return Err(ModelError::Value { path: path.clone(), key: "weights", expected, got });
+            }
+        }
+        let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
+        let network =
+            Network::new(&card.architecture, card.vocabulary.0.len(), &ethogram, card.delays_ticks.len(), &vb)
+                .map_err(misfit)?;
+        Ok(Self { card, ethogram, rules, hash, network })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.card.name
+    }
+
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    pub fn ethogram(&self) -> &Ethogram {
+        &self.ethogram
+    }
+
+    pub fn delays(&self) -> &[DelayTicks] {
+        &self.card.delays_ticks
+    }
+
+    /// Decoding rules by delay and behavior.
+    pub fn rules(&self) -> &[Vec<DecodeRule>] {
+        &self.rules
+    }
+
+    /// Sixteen hexadecimal digits over card and weights: they name this model in every event.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+}
+
+/// Over everything that a verdict depends on: weights and card, without the scores that were measured later.
+fn hash_of(card: &Card, weights: &[u8]) -> String {
+    let decisive = Card { scores: BTreeMap::new(), ..card.clone() };
+    let text = serde_json::to_vec(&decisive).unwrap_or_default();
+    blake3::Hasher::new().update(&text).update(weights).finalize().to_hex()[..16].to_owned()
+}
+
+fn check(card: &Card, path: &Path) -> Result<(), ModelError> {
+    let value = |key, expected: String, got: String| Err(ModelError::Value { path: path.into(), key, expected, got });
+    if card.feature_version != features::VERSION {
+        return value("feature_version", features::VERSION.to_string(), card.feature_version.to_string());
+    }
+    if card.tick_rate_hz != TICK_RATE_HZ {
+        return value("tick_rate_hz", TICK_RATE_HZ.to_string(), card.tick_rate_hz.to_string());
+    }
+    let delays = &card.delays_ticks;
+    let ascending = delays.windows(2).all(|pair| pair[0] < pair[1]);
+    if delays.is_empty() || !ascending || delays.iter().any(|delay| delay.0 as usize >= WINDOW_TICKS) {
+        return value("delays_ticks", format!("ascending delays under {WINDOW_TICKS}"), format!("{delays:?}"));
+    }
+    if !(0.0..=1.0).contains(&card.confidence_min) {
+        return value("confidence_min", "0 to 1".into(), card.confidence_min.to_string());
+    }
+    let behaviors: usize = card.label_sets.iter().map(|set| set.behaviors.len()).sum();
+    if !(1..=1024).contains(&behaviors) {
+        return value("label_sets", "1 to 1024 behaviors in all".into(), behaviors.to_string());
+    }
+    if card.vocabulary.0.is_empty() || card.vocabulary.0.len() > 4096 {
+        return value("vocabulary", "1 to 4096 body parts".into(), card.vocabulary.0.len().to_string());
+    }
+    card.architecture.check().map_err(|source| ModelError::Architecture { path: path.into(), source })
+}
+
+fn rules_by_delay(card: &Card, ethogram: &Ethogram, path: &Path) -> Result<Vec<Vec<DecodeRule>>, ModelError> {
+    let mut by_delay = vec![Vec::new(); card.delays_ticks.len()];
+    for (_, label_set, spec) in ethogram.behaviors() {
+        let label_set = &ethogram.label_sets()[label_set].name;
+        let rules = card.rules.get(label_set).and_then(|rules| rules.get(&spec.name)).map_or(&[][..], Vec::as_slice);
+        if rules.len() != by_delay.len() {
+            let expected = format!("{} rules (one a delay) for {label_set}.{}", by_delay.len(), spec.name);
+            let got = rules.len().to_string();
+            return Err(ModelError::Value { path: path.into(), key: "rules", expected, got });
+        }
+        for (of_delay, rule) in by_delay.iter_mut().zip(rules) {
+            of_delay.push(rule.clone());
+        }
+    }
+    Ok(by_delay)
+}
+
+/// Writes a model directory. Each file is written beside its place and renamed, so that a reader never meets half a
+/// file.
+pub fn save(directory: &Path, card: &Card, weights: &HashMap<String, Tensor>) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let staged = directory.join(format!("{WEIGHTS_FILE}.partial"));
+    candle_core::safetensors::save(weights, &staged)?;
+    std::fs::rename(&staged, directory.join(WEIGHTS_FILE))?;
+    let staged = directory.join(format!("{CARD_FILE}.partial"));
+    std::fs::write(&staged, toml::to_string_pretty(card)?)?;
+    std::fs::rename(&staged, directory.join(CARD_FILE))?;
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! Space: from keypoints to one vector per animal and tick, by attention over graphs. No memory.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
+
+use super::architecture::Architecture;
+use super::inputs::Inputs;
+use super::layers::{FeedForward, Linear, Norm, Residual};
+use super::ops::attention;
+use super::ops::pointwise::silu;
+use super::wiring::{HOPS_MAX, Wiring};
+use crate::features::{ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS};
+
+/// Graph attention within every animal, then between animals, then pooling.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    embed: Linear,
+    /// (vocabulary, C): embeddings by body-part name, so that one network serves several skeletons.
+    parts: Tensor,
+    within: Within,
+    between: Between,
+    pool: Pool,
+    selves: Linear,
+    pairs: Linear,
+    from_pairs: Linear,
+    norm: Norm,
+}
+
+/// What the graph makes of T ticks of B cages.
+pub struct Encoded {
+    /// (B, T, I, C)
+    pub animals: Tensor,
+    /// (B, T, I · J, Cp): the relational features of each ordered pair.
+    pub pairs: Tensor,
+}
+
+impl Graph {
+    pub fn new(architecture: &Architecture, vocabulary: usize, vb: &VarBuilder) -> Result<Self> {
+        let Architecture { node_channels, pair_channels, channels, .. } = *architecture;
+        Ok(Self {
+            embed: Linear::new(NODE_CHANNELS, node_channels, &vb.pp("embed"))?,
+            parts: vb.get_with_hints((vocabulary, node_channels), "parts", Init::Randn { mean: 0.0, stdev: 0.5 })?,
+            within: Within::new(architecture, &vb.pp("within"))?,
+            between: Between::new(architecture, &vb.pp("between"))?,
+            pool: Pool::new(architecture, &vb.pp("pool"))?,
+            selves: Linear::new(SELF_CHANNELS, channels, &vb.pp("selves"))?,
+            pairs: Linear::new(PAIR_CHANNELS, pair_channels, &vb.pp("pairs"))?,
+            from_pairs: Linear::new(pair_channels, channels, &vb.pp("from_pairs"))?,
+            norm: Norm::new(channels, &vb.pp("norm"))?,
+        })
+    }
+
+    /// A tick sees itself only.
+    pub fn receptive_field(&self) -> usize {
+        1
+    }
+
+    pub fn delay(&self) -> usize {
+        0
+    }
+
+    pub fn apply(&self, inputs: &Inputs, wiring: &Wiring) -> Result<Encoded> {
+        let (b, t, i, k, _) = inputs.nodes.dims5()?;
+        let animals = b * t * i;
+        let parts = self.parts.index_select(&wiring.parts, 0)?;
+        let nodes = self.embed.apply(&inputs.nodes)?.reshape((animals, k, parts.dim(1)?))?;
+        let nodes = silu(&nodes.broadcast_add(&parts)?)?;
+        let present = inputs.node_present.reshape((animals, k))?;
+        let nodes = self.within.apply(&nodes, &present, wiring)?;
+        let nodes = self.between.apply(&nodes, inputs, wiring)?;
+        let pooled = self.pool.apply(&nodes, &present)?.reshape((b, t, i, ()))?;
+
+        let pairs = silu(&self.pairs.apply(&inputs.pairs)?)?;
+        let from_others = self.from_pairs.apply(&pairs.mean(3)?)?;
+        let animals = ((pooled + self.selves.apply(&inputs.selves)?)? + from_others)?;
+        Ok(Encoded { animals: self.norm.apply(&animals)?, pairs: pairs.reshape((b, t, i * (i - 1), ()))? })
+    }
+}
+
+/// Attention over the keypoints of one animal, with a learned bias for each head and anatomical distance.
+#[derive(Clone, Debug)]
+struct Within {
+    qkv: Linear,
+    out: Linear,
+    /// (H, hops)
+    hop_bias: Tensor,
+    feed_forward: FeedForward,
+    residual: [Residual; 2],
+}
+
+impl Within {
+    fn new(architecture: &Architecture, vb: &VarBuilder) -> Result<Self> {
+        let (channels, heads) = (architecture.node_channels, architecture.node_heads);
+        Ok(Self {
+            qkv: Linear::new(channels, 3 * channels, &vb.pp("qkv"))?,
+            out: Linear::new(channels, channels, &vb.pp("out"))?,
+            hop_bias: vb.get_with_hints((heads, HOPS_MAX + 1), "hop_bias", Init::Const(0.0))?,
+            feed_forward: FeedForward::new(channels, architecture.expansion * channels, &vb.pp("feed_forward"))?,
+            residual: [Residual::new(channels, &vb.pp("residual.0"))?, Residual::new(channels, &vb.pp("residual.1"))?],
+        })
+    }
+
+    /// nodes (n, K, C), present (n, K) → (n, K, C)
+    fn apply(&self, nodes: &Tensor, present: &Tensor, wiring: &Wiring) -> Result<Tensor> {
+        let (_, keypoints, channels) = nodes.dims3()?;
+        let heads = self.hop_bias.dim(0)?;
+        let bias = self.hop_bias.index_select(&wiring.hops, 1)?.reshape((heads, keypoints, keypoints))?;
+        let nodes = self.residual[0].around(nodes, None, |nodes| {
+            let qkv = self.qkv.apply(nodes)?;
+            let (q, kv) = (qkv.narrow(2, 0, channels)?, qkv.narrow(2, channels, 2 * channels)?);
+            self.out.apply(&attention::set(&q, &kv, &bias, present)?)
+        })?;
+        self.residual[1].around(&nodes, None, |nodes| self.feed_forward.apply(nodes))
+    }
+}
+
+/// Attention of each animal's anchors over the anchors of the others. Keys and values carry the geometry of the edge:
+/// where the other's anchor lies in the focal animal's frame, how far, how fast it comes.
+#[derive(Clone, Debug)]
+struct Between {
+    query: Linear,
+    kv: Linear,
+    edges: Linear,
+    out: Linear,
+    /// (H, 1, A)
+    bias: Tensor,
+    residual: Residual,
+}
+
+impl Between {
+    fn new(architecture: &Architecture, vb: &VarBuilder) -> Result<Self> {
+        let (channels, heads) = (architecture.node_channels, architecture.node_heads);
+        Ok(Self {
+            query: Linear::new(channels, channels, &vb.pp("query"))?,
+            kv: Linear::new(channels, 2 * channels, &vb.pp("kv"))?,
+            edges: Linear::new(EDGE_CHANNELS, 2 * channels, &vb.pp("edges"))?,
+            out: Linear::new(channels, channels, &vb.pp("out"))?,
+            bias: vb.get_with_hints((heads, 1, ANCHORS), "bias", Init::Const(0.0))?,
+            residual: Residual::new(channels, &vb.pp("residual"))?,
+        })
+    }
+
+    /// nodes (B · T · I, K, C) → the same
+    fn apply(&self, nodes: &Tensor, inputs: &Inputs, wiring: &Wiring) -> Result<Tensor> {
+        let (b, t, i, j, _) = inputs.pairs.dims5()?;
+        let (ticks, pairs, a) = (b * t, i * j, ANCHORS);
+        let edge_present = inputs.edge_present.reshape((ticks * pairs * a, a))?;
+        self.residual.around(nodes, None, |nodes| {
+            let channels = nodes.dim(2)?;
+            let anchors = nodes.index_select(&wiring.anchors, 1)?;
+            let query = self.query.apply(&anchors)?.reshape((ticks, i, a, channels))?;
+            let query = query.index_select(&wiring.focal, 1)?.reshape((ticks * pairs * a, 1, channels))?;
+            let kv = self.kv.apply(&anchors)?.reshape((ticks, i, a, 2 * channels))?;
+            let kv = kv.index_select(&wiring.other, 1)?.reshape((ticks * pairs, 1, a, 2 * channels))?;
+            let edges = self.edges.apply(&inputs.edges)?.reshape((ticks * pairs, a, a, 2 * channels))?;
+            let kv = edges.broadcast_add(&kv)?.reshape((ticks * pairs * a, a, 2 * channels))?;
+            let heard = attention::set(&query, &kv, &self.bias, &edge_present)?;
+            // The mean over the others that are there; nothing where nobody is.
+            let there = edge_present.max(1)?.reshape((ticks, i, j, a, 1))?;
+            let count = there.sum(2)?.clamp(1_f32, f32::MAX)?;
+            let heard = heard.reshape((ticks, i, j, a, channels))?.sum(2)?.broadcast_div(&count)?;
+            let heard = self.out.apply(&heard.reshape((ticks * i, a, channels))?)?;
+            nodes.zeros_like()?.index_add(&wiring.anchors, &heard, 1)
+        })
+    }
+}
+
+/// Attention of learned queries over the keypoints that are present: their number is free.
+#[derive(Clone, Debug)]
+struct Pool {
+    /// (Q, C)
+    queries: Tensor,
+    kv: Linear,
+    out: Linear,
+    heads: usize,
+}
+
+impl Pool {
+    fn new(architecture: &Architecture, vb: &VarBuilder) -> Result<Self> {
+        let (channels, queries) = (architecture.node_channels, architecture.pool_queries);
+        Ok(Self {
+            queries: vb.get_with_hints((queries, channels), "queries", Init::Randn { mean: 0.0, stdev: 1.0 })?,
+            kv: Linear::new(channels, 2 * channels, &vb.pp("kv"))?,
+            out: Linear::new(queries * channels, architecture.channels, &vb.pp("out"))?,
+            heads: architecture.node_heads,
+        })
+    }
+
+    /// nodes (n, K, C), present (n, K) → (n, animal channels)
+    fn apply(&self, nodes: &Tensor, present: &Tensor) -> Result<Tensor> {
+        let (n, keypoints, _) = nodes.dims3()?;
+        let (queries, channels) = self.queries.dims2()?;
+        let q = self.queries.unsqueeze(0)?.broadcast_as((n, queries, channels))?;
+        let bias = Tensor::zeros((self.heads, queries, keypoints), nodes.dtype(), nodes.device())?;
+        let pooled = attention::set(&q, &self.kv.apply(nodes)?, &bias, present)?;
+        self.out.apply(&pooled.reshape((n, queries * channels))?)
+    }
+}

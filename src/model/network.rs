@@ -1,0 +1,83 @@
+//! HHSTF as a whole: graph, backbone, heads.
+
+use candle_core::{Device, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use super::architecture::Architecture;
+use super::backbone::{Backbone, BackboneState};
+use super::graph::Graph;
+use super::heads::Heads;
+use super::inputs::Inputs;
+use super::noise::Noise;
+use super::wiring::{HeadCounts, Wiring};
+use crate::behavior::Ethogram;
+use crate::features;
+
+/// The Hybrid Hierarchical Spatio-Temporal Framework. Weights are immutable; what a stream remembers is a
+/// [`BackboneState`].
+#[derive(Clone, Debug)]
+pub struct Network {
+    graph: Graph,
+    backbone: Backbone,
+    heads: Heads,
+    channels: usize,
+}
+
+impl Network {
+    /// One constructor serves training and inference: `vb` makes new variables or reads stored weights.
+    pub fn new(
+        architecture: &Architecture,
+        vocabulary: usize,
+        ethogram: &Ethogram,
+        delays: usize,
+        vb: &VarBuilder,
+    ) -> Result<Self> {
+        Ok(Self {
+            graph: Graph::new(architecture, vocabulary, &vb.pp("graph"))?,
+            backbone: Backbone::new(architecture, &vb.pp("backbone"))?,
+            heads: Heads::new(architecture, HeadCounts::of(ethogram), delays, &vb.pp("heads"))?,
+            channels: architecture.channels,
+        })
+    }
+
+    /// Ticks, the newest included, that a verdict depends on, features included.
+    pub fn receptive_field(&self) -> usize {
+        (features::REACH_TICKS - 1) + (self.graph.receptive_field() - 1) + self.backbone.receptive_field()
+    }
+
+    /// Ticks that the network itself waits; the decision delays come on top, by training.
+    pub fn delay(&self) -> usize {
+        self.graph.delay() + self.backbone.delay()
+    }
+
+    /// The state of `cages` cages that advance together.
+    pub fn zero_state(&self, cages: usize, individuals: usize, device: &Device) -> Result<BackboneState> {
+        self.backbone.zero_state(cages * individuals, self.channels, device)
+    }
+
+    /// Logits (B, T, D, N) of whole sequences from their beginning.
+    pub fn forward(&self, inputs: &Inputs, wiring: &Wiring, noise: Option<&Noise>) -> Result<Tensor> {
+        self.run(inputs, wiring, noise, |x| self.backbone.forward(x, noise))
+    }
+
+    /// Logits (B, 1, D, N) of the next tick; `inputs` holds one tick.
+    pub fn step(&self, inputs: &Inputs, wiring: &Wiring, state: &mut BackboneState) -> Result<Tensor> {
+        self.run(inputs, wiring, None, |x| self.backbone.step(x, state))
+    }
+
+    fn run(
+        &self,
+        inputs: &Inputs,
+        wiring: &Wiring,
+        noise: Option<&Noise>,
+        through_time: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let encoded = self.graph.apply(inputs, wiring)?;
+        let (b, t, i, c) = encoded.animals.dims4()?;
+        // Every animal of every cage is a stream of its own: (B · I, T, C).
+        let streams = encoded.animals.transpose(1, 2)?.contiguous()?.reshape((b * i, t, c))?;
+        let streams = through_time(&streams)?;
+        let animals = streams.reshape((b, i, t, c))?.transpose(1, 2)?.contiguous()?;
+        self.heads.apply(&animals, &encoded.pairs, wiring, noise)
+    }
+}

@@ -1,0 +1,46 @@
+//! Dropout from a seeded generator: candle's own has no seed on the CPU.
+
+use std::sync::Mutex;
+
+use candle_core::{Result, Tensor};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+/// The randomness of one training pass. Inference has none.
+#[derive(Debug)]
+pub struct Noise {
+    drop_rate: f32,
+    rng: Mutex<StdRng>,
+}
+
+impl Noise {
+    /// `drop_rate` within [0, 1): the share of activations that are dropped.
+    pub fn new(drop_rate: f32, seed: u64) -> Self {
+        Self { drop_rate, rng: Mutex::new(StdRng::seed_from_u64(seed)) }
+    }
+
+    /// Drops some of `x` and scales up the rest; leaves `x` as it is without noise.
+    pub(super) fn drop_some(noise: Option<&Self>, x: Tensor) -> Result<Tensor> {
+        match noise {
+            Some(noise) if noise.drop_rate > 0.0 => &x * noise.mask(&x)?,
+            _ => Ok(x),
+        }
+    }
+
+    fn mask(&self, x: &Tensor) -> Result<Tensor> {
+        let kept = 1.0 / (1.0 - self.drop_rate);
+        // Sixteen random bits an element are plenty for a rate.
+        let limit = (self.drop_rate * f32::from(u16::MAX)) as u16;
+        let count = x.elem_count();
+        let mut mask = Vec::with_capacity(count + 3);
+        let mut rng = self.rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while mask.len() < count {
+            let bits = rng.next_u64();
+            for shift in [0, 16, 32, 48] {
+                mask.push(if (bits >> shift) as u16 <= limit { 0.0 } else { kept });
+            }
+        }
+        mask.truncate(count);
+        Tensor::from_vec(mask, x.shape(), x.device())
+    }
+}

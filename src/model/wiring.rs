@@ -1,0 +1,136 @@
+//! How a cage's skeleton and animals connect inside a network: index tables, made once for a cage.
+
+use candle_core::{Device, Result, Tensor};
+
+use crate::behavior::{Ethogram, Kind, Subject};
+use crate::features::ANCHORS;
+use crate::skeleton::Skeleton;
+
+/// Anatomical hops beyond which keypoints count as unconnected.
+pub const HOPS_MAX: usize = 3;
+
+/// The names of the body parts that a network has embeddings for.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Vocabulary(pub Vec<String>);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("skeleton {skeleton:?} has the keypoint {keypoint:?}, which the model does not know; it knows {known:?}")]
+pub struct UnknownPart {
+    pub skeleton: String,
+    pub keypoint: String,
+    pub known: Vec<String>,
+}
+
+impl Vocabulary {
+    /// The embedding of each keypoint of a skeleton.
+    pub fn indices(&self, skeleton: &Skeleton) -> std::result::Result<Vec<u32>, UnknownPart> {
+        let index = |keypoint: &String| {
+            self.0.iter().position(|part| part == keypoint).map(|index| index as u32).ok_or_else(|| UnknownPart {
+                skeleton: skeleton.name().to_owned(),
+                keypoint: keypoint.clone(),
+                known: self.0.clone(),
+            })
+        };
+        skeleton.keypoints().iter().map(index).collect()
+    }
+}
+
+/// Index tables of one skeleton, one count of individuals and one ethogram.
+#[derive(Clone, Debug)]
+pub struct Wiring {
+    pub individuals: usize,
+    pub keypoints: usize,
+    /// (K) indices into the part embeddings.
+    pub parts: Tensor,
+    /// (K · K) anatomical hops, at most [`HOPS_MAX`].
+    pub hops: Tensor,
+    /// (A) keypoints of the body axis.
+    pub anchors: Tensor,
+    /// (I · J) focal animal and other animal of every ordered pair.
+    pub focal: Tensor,
+    pub other: Tensor,
+    /// (P) for every unordered pair, the places of both its orders among the ordered pairs.
+    pub forth: Tensor,
+    pub back: Tensor,
+    /// (N) where each cell's score lies among all outputs of the heads, see [`super::heads`].
+    pub cells: Tensor,
+}
+
+impl Wiring {
+    /// `parts` from [`Vocabulary::indices`].
+    pub fn new(
+        skeleton: &Skeleton,
+        parts: Vec<u32>,
+        individuals: usize,
+        ethogram: &Ethogram,
+        device: &Device,
+    ) -> Result<Self> {
+        let axis = skeleton.axis();
+        let anchors: [u32; ANCHORS] = [axis.front, axis.centre, axis.rear].map(|keypoint| keypoint as u32);
+        let ordered = ordered_pairs(individuals);
+        let place = |pair: (u32, u32)| ordered.iter().position(|ordered| *ordered == pair).unwrap_or(0) as u32;
+        let unordered: Vec<(u32, u32)> = ordered.iter().copied().filter(|(a, b)| a < b).collect();
+        let indices = |values: Vec<u32>| {
+            let count = values.len();
+            Tensor::from_vec(values, count, device)
+        };
+        Ok(Self {
+            individuals,
+            keypoints: skeleton.keypoints().len(),
+            parts: indices(parts)?,
+            hops: indices(skeleton.hops(HOPS_MAX).into_iter().map(|hops| hops as u32).collect())?,
+            anchors: Tensor::new(&anchors, device)?,
+            focal: indices(ordered.iter().map(|pair| pair.0).collect())?,
+            other: indices(ordered.iter().map(|pair| pair.1).collect())?,
+            forth: indices(unordered.iter().map(|&pair| place(pair)).collect())?,
+            back: indices(unordered.iter().map(|&(a, b)| place((b, a))).collect())?,
+            cells: indices(cell_places(ethogram, individuals))?,
+        })
+    }
+}
+
+/// In the order of [`Subject::all`].
+fn ordered_pairs(individuals: usize) -> Vec<(u32, u32)> {
+    let pairs = Subject::all(Kind::Directed, individuals).into_iter();
+    pairs
+        .filter_map(|subject| match subject {
+            Subject::Ordered { agent, target } => Some((u32::from(agent.0), u32::from(target.0))),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Which outputs a network has for a behavior: every behavior has one channel in the pair head or in the self head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadCounts {
+    pub of_pairs: usize,
+    pub of_selves: usize,
+}
+
+impl HeadCounts {
+    pub fn of(ethogram: &Ethogram) -> Self {
+        let of_selves = ethogram.behaviors().filter(|(.., spec)| spec.kind == Kind::OfSelf).count();
+        Self { of_pairs: ethogram.behavior_count() - of_selves, of_selves }
+    }
+}
+
+/// The heads give, one after the other: ordered pairs × pair channels, unordered pairs × pair channels, animals × self
+/// channels. This is where each cell of the ethogram lies in that row.
+fn cell_places(ethogram: &Ethogram, individuals: usize) -> Vec<u32> {
+    let counts = HeadCounts::of(ethogram);
+    let ordered = individuals * (individuals - 1);
+    let (mut pair_channel, mut self_channel) = (0, 0);
+    let mut places = Vec::new();
+    for (_, _, spec) in ethogram.behaviors() {
+        let (start, channels, channel) = match spec.kind {
+            Kind::Directed => (0, counts.of_pairs, &mut pair_channel),
+            Kind::Mutual | Kind::Undirected => (ordered * counts.of_pairs, counts.of_pairs, &mut pair_channel),
+            Kind::OfSelf => ((ordered + ordered / 2) * counts.of_pairs, counts.of_selves, &mut self_channel),
+        };
+        let subjects = Subject::all(spec.kind, individuals).len();
+        places.extend((0..subjects).map(|subject| (start + subject * channels + *channel) as u32));
+        *channel += 1;
+    }
+    places
+}
