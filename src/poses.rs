@@ -23,6 +23,12 @@ impl Keypoint {
         Self { x, y, confidence: confidence.clamp(0.0, 1.0) }
     }
 
+    /// The same point in other units.
+    #[must_use]
+    pub fn scaled(self, factor: f32) -> Self {
+        Self { x: self.x * factor, y: self.y * factor, ..self }
+    }
+
     pub fn is_present(&self) -> bool {
         self.x.is_finite()
     }

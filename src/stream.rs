@@ -17,6 +17,16 @@ pub enum Origin {
     Simulated,
 }
 
+/// Rate, scale and skeleton of the recordings that a model was trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamDefaults {
+    pub rate_hz: f64,
+    /// Pixels in one nominal body length.
+    pub body_length_px: f64,
+    pub skeleton: Skeleton,
+}
+
 /// Skeleton, individuals, rate, scale, clock domain and origin of one cage's frames.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawStream", into = "RawStream")]

@@ -22,6 +22,8 @@ pub const ID_PLACEHOLDER: &str = "{id}";
 pub struct Description {
     pub name: String,
     pub species: String,
+    /// Where the recordings come from, and their licence: it goes into the card of every model trained on them.
+    pub source: String,
     pub layout: Layout,
     pub stream: StreamFacts,
     pub skeleton: Skeleton,
@@ -259,6 +261,7 @@ pub(super) mod tests {
     /// Another lab with the same formats: a resident attacks an intruder, grooming is its own.
     pub(in super::super) const OTHER_LAB: &str = r#"
         name = "residents"
+        source = "made up"
         species = "mouse"
 
         [layout]

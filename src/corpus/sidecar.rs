@@ -8,7 +8,7 @@ use super::error::{CorpusError, Place};
 use super::recording::{RawRecording, Recording, name_of};
 use crate::poses::Keypoint;
 use crate::skeleton::Skeleton;
-use crate::stream::{Origin, StreamDescription};
+use crate::stream::{Origin, StreamDefaults, StreamDescription};
 
 /// Facts about a recording; what is absent is looked for elsewhere, see [`resolve`].
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -20,14 +20,6 @@ pub struct Sidecar {
     pub skeleton: Option<Skeleton>,
     /// Names for the file's individuals, in the file's order.
     pub individuals: Option<Vec<String>>,
-}
-
-/// What a model was trained for, for recordings of which nobody says better.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamDefaults {
-    pub rate_hz: f64,
-    pub body_length_px: f64,
-    pub skeleton: Skeleton,
 }
 
 /// What becomes of keypoints in a file that the skeleton lacks.
