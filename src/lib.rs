@@ -35,12 +35,17 @@
 //! | N | cells: (behavior, subject) combinations, see [`behavior::Cell`] |
 
 pub mod behavior;
+pub mod core;
 pub mod poses;
 pub mod skeleton;
 pub mod stream;
 pub mod time;
 
 pub mod buffer;
+pub mod commands;
 pub mod corpus;
+pub mod features;
+pub mod model;
 pub mod output;
 pub mod score;
+pub mod train;

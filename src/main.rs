@@ -1,1 +1,39 @@
-fn main() {}
+//! The command line of Vibrissa.
+
+use clap::{Parser, Subcommand};
+use vibrissa::commands;
+
+/// Training takes and gives back tensors of megabytes thousands of times a second; the system's allocator returns each
+/// of them to the kernel and has its pages cleared again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Detects the social behavior of laboratory rodents while it happens.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(commands::train::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    keep_candle_on_our_threads();
+    match Cli::parse().command {
+        Command::Train(args) => commands::train::run(args),
+    }
+}
+
+/// candle spreads larger operations over threads of its own, which wait spinning: at our sizes that costs more than
+/// the arithmetic, and two networks at once would wait for each other. We bring our own threads.
+#[allow(unsafe_code, reason = "the only way to configure candle's threads is the environment")]
+fn keep_candle_on_our_threads() {
+    for name in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS"] {
+        // SAFETY: the first statement of the program, before any other thread is started.
+        unsafe { std::env::set_var(name, "1") };
+    }
+}

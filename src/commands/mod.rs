@@ -1,0 +1,3 @@
+//! The commands of the program, one file each: they know files, terminals and the outside.
+
+pub mod train;

@@ -1,0 +1,78 @@
+//! Where a run stands, so that `--resume` goes on as if it had never stopped.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::loss::ClassWeights;
+use super::optimiser::Optimiser;
+
+const FOLDER: &str = "checkpoint";
+const TENSORS_FILE: &str = "tensors.safetensors";
+const BEST_FILE: &str = "best.safetensors";
+const STATE_FILE: &str = "state.json";
+
+/// All of a run's state but its tensors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    pub epochs_done: u32,
+    pub steps_done: u32,
+    pub class_weights: ClassWeights,
+    /// Epoch and validation score of the best weights so far.
+    pub best_epoch: u32,
+    pub best_score: f64,
+}
+
+/// The checkpoint folder of a model directory.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    folder: PathBuf,
+}
+
+impl Checkpoint {
+    pub fn of(model_directory: &Path) -> Self {
+        Self { folder: model_directory.join(FOLDER) }
+    }
+
+    /// Writes the state last, and everything under another name first: an interrupted save leaves the previous one.
+    pub fn save(&self, state: &RunState, optimiser: &Optimiser, best: &HashMap<String, Tensor>) -> anyhow::Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        let name = |file: &str| self.folder.join(format!("{}-{file}", state.steps_done));
+        candle_core::safetensors::save(&optimiser.tensors()?, name(TENSORS_FILE))?;
+        candle_core::safetensors::save(best, name(BEST_FILE))?;
+        let staged = self.folder.join(format!("{STATE_FILE}.partial"));
+        std::fs::write(&staged, serde_json::to_vec_pretty(state)?)?;
+        std::fs::rename(&staged, self.folder.join(STATE_FILE))?;
+        self.remove_others(state.steps_done)
+    }
+
+    /// The last state, with the optimiser put where it was, and the best weights.
+    pub fn load(&self, optimiser: &mut Optimiser) -> anyhow::Result<(RunState, HashMap<String, Tensor>)> {
+        let path = self.folder.join(STATE_FILE);
+        let text = std::fs::read(&path).with_context(|| format!("{}: nothing to resume", path.display()))?;
+        let state: RunState = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+        let read = |file: &str| {
+            let path = self.folder.join(format!("{}-{file}", state.steps_done));
+            candle_core::safetensors::load(&path, &Device::Cpu).with_context(|| path.display().to_string())
+        };
+        optimiser.restore(&read(TENSORS_FILE)?, state.steps_done)?;
+        let best = read(BEST_FILE)?;
+        Ok((state, best))
+    }
+
+    fn remove_others(&self, steps_done: u32) -> anyhow::Result<()> {
+        let (keep, state) = (format!("{steps_done}-"), STATE_FILE.to_owned());
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.starts_with(&keep) && name != state {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}

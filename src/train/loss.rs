@@ -1,0 +1,141 @@
+//! Masked focal loss with dynamic class weights.
+//!
+//! Over every cell with a label, y its truth and z its logit,
+//!
+//! ```text
+//! bce  = max(z, 0) − z·y + ln(1 + e^−|z|)
+//! loss = Σ w(cell) · (1 − e^−bce)^γ · bce                                  focal: Lin et al. 2017, equation 4
+//!
+//! w    = share(b) / labelled(b) · (class(b) where y, 1 elsewhere)
+//! share(b)    ∝ 1 / √(behaviors in the label set of b), so that large sets do not drown small ones
+//! labelled(b) = labelled cells of behavior b in this step
+//! class(b)    = min(class_weight_max, rarity(b)^rarity_power · (1 + difficulty · (1 − F(b))))
+//! rarity(b)   = negatives / positives of b over all training ticks
+//! F(b)        = running soft F1 of b in training, 2·Σ p·y / (Σ p + Σ y)
+//! ```
+//!
+//! so the weight of a class follows how rare it is and how badly it is recognised as training goes. Cells without a
+//! label are left out, never taken for negative.
+
+use candle_core::{Device, Result, Tensor};
+
+use super::config::LossConfig;
+use super::sessions::Session;
+use crate::behavior::Ethogram;
+
+/// How much of the running soft F1 a step keeps.
+const RECOGNITION_DECAY: f64 = 0.98;
+
+/// Class weights as training goes.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ClassWeights {
+    /// By behavior.
+    rarity: Vec<f64>,
+    share: Vec<f64>,
+    /// Running Σ p·y and Σ (p + y).
+    hits: Vec<f64>,
+    mass: Vec<f64>,
+}
+
+impl ClassWeights {
+    pub fn new(sessions: &[Session], ethogram: &Ethogram) -> Self {
+        let behaviors = ethogram.behavior_count();
+        let (mut positives, mut labelled) = (vec![0_u64; behaviors], vec![0_u64; behaviors]);
+        for session in sessions {
+            for (at, truth) in session.truth.iter().enumerate() {
+                let behavior = session.cells[at % session.cells.len()].behavior.0 as usize;
+                labelled[behavior] += u64::from(session.labelled[at]);
+                positives[behavior] += u64::from(session.labelled[at] && *truth);
+            }
+        }
+        let rarity = positives
+            .iter()
+            .zip(&labelled)
+            .map(|(&positives, &labelled)| (labelled - positives) as f64 / positives.max(1) as f64)
+            .collect();
+        let share: Vec<f64> = ethogram
+            .behaviors()
+            .map(|(_, label_set, _)| 1.0 / (ethogram.label_sets()[label_set].behaviors.len() as f64).sqrt())
+            .collect();
+        let total: f64 = share.iter().sum();
+        let share = share.into_iter().map(|share| share / total).collect();
+        Self { rarity, share, hits: vec![0.0; behaviors], mass: vec![0.0; behaviors] }
+    }
+
+    /// The weight of a positive cell of each behavior.
+    pub fn of_positives(&self, config: &LossConfig) -> Vec<f64> {
+        let weight = |behavior: usize| {
+            let recognised = 2.0 * self.hits[behavior] / self.mass[behavior].max(1e-9);
+            let difficulty = 1.0 + config.difficulty * (1.0 - recognised.min(1.0));
+            (self.rarity[behavior].max(1.0).powf(config.rarity_power) * difficulty).min(config.class_weight_max)
+        };
+        (0..self.rarity.len()).map(weight).collect()
+    }
+
+    pub fn share(&self, behavior: usize) -> f64 {
+        self.share[behavior]
+    }
+
+    /// Takes in what a step recognised: Σ p·y and Σ (p + y) of every behavior.
+    pub fn observe(&mut self, hits: &[f64], mass: &[f64]) {
+        for (running, new) in self.hits.iter_mut().zip(hits).chain(self.mass.iter_mut().zip(mass)) {
+            *running = RECOGNITION_DECAY * *running + new;
+        }
+    }
+}
+
+/// Σ weight · focal(logit, truth); all (B, T, D, N).
+pub fn focal(logits: &Tensor, truth: &Tensor, weight: &Tensor, gamma: f64) -> Result<Tensor> {
+    let bce = binary_cross_entropy(logits, truth)?;
+    let focused = if gamma == 0.0 {
+        bce
+    } else {
+        let missed = (1.0 - bce.neg()?.exp()?)?;
+        let missed = if gamma == 1.0 { missed } else { missed.powf(gamma)? };
+        (missed * bce)?
+    };
+    (focused * weight)?.sum_all()
+}
+
+fn binary_cross_entropy(logits: &Tensor, truth: &Tensor) -> Result<Tensor> {
+    let softplus = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
+    (logits.relu()? - (logits * truth)?)? + softplus
+}
+
+/// Flags as 0 and 1.
+pub fn indicator(flags: &[bool], shape: &[usize], device: &Device) -> Result<Tensor> {
+    let values: Vec<f32> = flags.iter().map(|&flag| f32::from(flag)).collect();
+    Tensor::from_vec(values, shape, device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Var;
+
+    #[test]
+    fn the_slope_of_the_loss_is_its_difference_quotient() {
+        for gamma in [0.0, 1.0, 2.0] {
+            let truth = Tensor::new(&[1_f32, 0.0, 1.0, 0.0], &Device::Cpu).unwrap();
+            let weight = Tensor::new(&[1_f32, 2.0, 0.5, 0.0], &Device::Cpu).unwrap();
+            let start = [0.7_f32, -0.3, -2.0, 5.0];
+            let loss = |logits: [f32; 4]| {
+                let logits = Var::new(&logits, &Device::Cpu).unwrap();
+                let loss = focal(&logits, &truth, &weight, gamma).unwrap();
+                let slope = loss.backward().unwrap().get(&logits).unwrap().to_vec1::<f32>().unwrap();
+                (loss.to_scalar::<f32>().unwrap(), slope)
+            };
+            let slope = loss(start).1;
+            for at in 0..4 {
+                let moved = |by: f32| {
+                    let mut logits = start;
+                    logits[at] += by;
+                    loss(logits).0
+                };
+                let quotient = (moved(0.01) - moved(-0.01)) / 0.02;
+                assert!((quotient - slope[at]).abs() < 1e-3, "γ {gamma}, {at}: {quotient} and {}", slope[at]);
+            }
+            assert_eq!(slope[3], 0.0, "an unlabelled cell has no slope");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Training: annotated recordings to a model directory. Nothing else depends on this module.
+
+pub mod augment;
+pub mod checkpoint;
+pub mod config;
+pub mod loss;
+pub mod optimiser;
+pub mod rules;
+pub mod sessions;
+pub mod step;
+pub mod validate;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use candle_core::Tensor;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use self::checkpoint::{Checkpoint, RunState};
+use self::config::TrainConfig;
+use self::loss::ClassWeights;
+use self::optimiser::Optimiser;
+use self::sessions::Session;
+use self::step::Stepper;
+use crate::behavior::Ethogram;
+use crate::model::bundle::{self, Card, Provenance};
+use crate::model::variables::Variables;
+use crate::model::wiring::Vocabulary;
+use crate::stream::StreamDefaults;
+use crate::time::TICK_RATE_HZ;
+
+/// What a training starts from.
+#[derive(Debug)]
+pub struct Material {
+    pub train: Vec<Session>,
+    pub validation: Vec<Session>,
+    pub ethogram: Ethogram,
+    /// Name of the corpus, and where it comes from.
+    pub corpus: String,
+    pub source: String,
+    pub defaults: StreamDefaults,
+    pub confidence_min: f32,
+}
+
+/// Trains until the schedule ends or `stop` is set; either way a usable model lies in `out` afterwards, with
+/// thresholds from validation, and a checkpoint to resume from.
+pub fn train(
+    material: &Material,
+    config: &TrainConfig,
+    out: &Path,
+    resume: bool,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(!material.validation.is_empty(), "expected at least one validation recording, got none");
+    let mut run = Run::start(material, config, out, resume)?;
+    while run.state.epochs_done < config.schedule.epochs && !stop.load(Ordering::Relaxed) {
+        run.epoch(stop)?;
+    }
+    run.finish()
+}
+
+struct Run<'a> {
+    material: &'a Material,
+    config: &'a TrainConfig,
+    out: &'a Path,
+    vocabulary: Vocabulary,
+    stepper: Stepper<'a>,
+    optimiser: Optimiser,
+    checkpoint: Checkpoint,
+    state: RunState,
+    best: HashMap<String, Tensor>,
+}
+
+impl<'a> Run<'a> {
+    fn start(material: &'a Material, config: &'a TrainConfig, out: &'a Path, resume: bool) -> anyhow::Result<Self> {
+        let vocabulary = Vocabulary(material.defaults.skeleton.keypoints().to_vec());
+        let variables = Variables::new(config.schedule.seed);
+        let stepper = Stepper::new(config, &material.train, &material.ethogram, &vocabulary, &variables)?;
+        let steps_total = config.schedule.epochs * config.schedule.steps_per_epoch;
+        let mut optimiser = Optimiser::new(&variables, config.optimiser.clone(), steps_total)?;
+        let checkpoint = Checkpoint::of(out);
+        let (state, best) = if resume {
+            checkpoint.load(&mut optimiser)?
+        } else {
+            let class_weights = ClassWeights::new(&material.train, &material.ethogram);
+            let state =
+                RunState { epochs_done: 0, steps_done: 0, class_weights, best_epoch: 0, best_score: f64::NEG_INFINITY };
+            (state, optimiser.averages()?)
+        };
+        Ok(Self { material, config, out, vocabulary, stepper, optimiser, checkpoint, state, best })
+    }
+
+    /// Trains an epoch (or the part of it before `stop`), validates and writes a checkpoint.
+    fn epoch(&mut self, stop: &AtomicBool) -> anyhow::Result<()> {
+        let schedule = &self.config.schedule;
+        let epoch = self.state.epochs_done + 1;
+        let style = ProgressStyle::with_template("epoch {prefix} {bar:30} {pos}/{len} {elapsed} {msg}")
+            .context("a fixed template")?;
+        let bar = ProgressBar::new(u64::from(schedule.steps_per_epoch)).with_style(style);
+        bar.set_prefix(format!("{epoch}/{}", schedule.epochs));
+        let started = std::time::Instant::now();
+        let (mut sum, mut steps) = (0.0, 0);
+        while self.state.steps_done < epoch * schedule.steps_per_epoch && !stop.load(Ordering::Relaxed) {
+            bar.set_position(u64::from(self.state.steps_done % schedule.steps_per_epoch));
+            let (loss, gradients) = self.stepper.gradients(self.state.steps_done, &mut self.state.class_weights)?;
+            let norm = self.optimiser.step(gradients)?;
+            self.state.steps_done += 1;
+            sum += loss;
+            steps += 1;
+            bar.set_message(format!("loss {:.4} gradient {norm:.2}", sum / f64::from(steps)));
+        }
+        let complete = self.state.steps_done == epoch * schedule.steps_per_epoch;
+        bar.finish_and_clear();
+        let trained_secs = started.elapsed().as_secs_f64();
+        let averages = self.optimiser.averages()?;
+        let (score, by_delay) = self.validate(&averages)?;
+        if complete {
+            self.state.epochs_done = epoch;
+        }
+        if score > self.state.best_score {
+            (self.state.best_score, self.state.best_epoch) = (score, epoch);
+            self.best = averages;
+        }
+        self.checkpoint.save(&self.state, &self.optimiser, &self.best)?;
+        let by_delay: Vec<String> = by_delay.iter().map(|score| format!("{score:.3}")).collect();
+        println!(
+            "epoch {epoch:>3}  loss {:.4}  rate {:.1e}  validation F1 {score:.4} (by delay {})  best {:.4} (epoch {})  {trained_secs:.0} s + {:.0} s",
+            sum / f64::from(steps.max(1)),
+            self.optimiser.learning_rate(),
+            by_delay.join(" "),
+            self.state.best_score,
+            self.state.best_epoch,
+            started.elapsed().as_secs_f64() - trained_secs,
+        );
+        Ok(())
+    }
+
+    /// Lab-averaged frame F1 at the best thresholds: the mean over delays, and each.
+    fn validate(&self, weights: &HashMap<String, Tensor>) -> anyhow::Result<(f64, Vec<f64>)> {
+        let Material { validation, ethogram, .. } = self.material;
+        let delays = &self.config.delays_ticks;
+        let scores = self.scores(weights)?;
+        let by_delay: Vec<f64> = validate::best_f1(validation, &scores, ethogram, delays)
+            .iter()
+            .map(|by_behavior| validate::lab_averaged(by_behavior, ethogram))
+            .collect();
+        Ok((by_delay.iter().sum::<f64>() / by_delay.len() as f64, by_delay))
+    }
+
+    fn scores(&self, weights: &HashMap<String, Tensor>) -> anyhow::Result<Vec<rules::SessionScores>> {
+        validate::scores(
+            &self.material.validation,
+            &self.config.architecture,
+            &self.vocabulary,
+            &self.material.ethogram,
+            &self.config.delays_ticks,
+            weights,
+            self.config.schedule.threads as usize,
+        )
+    }
+
+    /// Fits the decoding rules and writes the model.
+    fn finish(self) -> anyhow::Result<()> {
+        println!("fitting thresholds on {} validation recordings", self.material.validation.len());
+        let scores = self.scores(&self.best)?;
+        let Material { validation, ethogram, .. } = self.material;
+        let delays = &self.config.delays_ticks;
+        let fitted = rules::fit(validation, &scores, ethogram, delays);
+        let f1 = validate::best_f1(validation, &scores, ethogram, delays);
+        let mut by_set = BTreeMap::<String, BTreeMap<_, _>>::new();
+        let mut scores_by_set = BTreeMap::<String, BTreeMap<String, Vec<f64>>>::new();
+        for (behavior, label_set, spec) in ethogram.behaviors() {
+            let set = &ethogram.label_sets()[label_set].name;
+            let index = behavior.0 as usize;
+            let rules = fitted.iter().map(|of_delay| of_delay[index].clone()).collect();
+            by_set.entry(set.clone()).or_default().insert(spec.name.clone(), rules);
+            let scores = f1.iter().map(|of_delay| (of_delay[index] * 1e4).round() / 1e4).collect();
+            scores_by_set.entry(set.clone()).or_default().insert(spec.name.clone(), scores);
+        }
+        let card = Card {
+            name: self.out.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
+            feature_version: crate::features::VERSION,
+            tick_rate_hz: TICK_RATE_HZ,
+            delays_ticks: delays.clone(),
+            confidence_min: self.material.confidence_min,
+            architecture: self.config.architecture.clone(),
+            vocabulary: self.vocabulary.clone(),
+            label_sets: ethogram.label_sets().to_vec(),
+            defaults: self.material.defaults.clone(),
+            rules: by_set,
+            provenance: Provenance {
+                corpus: self.material.corpus.clone(),
+                source: self.material.source.clone(),
+                train_recordings: names(&self.material.train),
+                validation_recordings: names(validation),
+                seed: self.config.schedule.seed,
+                epochs: self.state.best_epoch,
+                software: concat!("vibrissa ", env!("CARGO_PKG_VERSION")).into(),
+            },
+            scores: BTreeMap::from([("validation".to_owned(), scores_by_set)]),
+        };
+        bundle::save(self.out, &card, &self.best)?;
+        println!(
+            "wrote {} (epoch {}, validation F1 {:.4})",
+            self.out.display(),
+            self.state.best_epoch,
+            self.state.best_score
+        );
+        Ok(())
+    }
+}
+
+fn names(sessions: &[Session]) -> Vec<String> {
+    sessions.iter().map(|session| session.name.clone()).collect()
+}
