@@ -19,12 +19,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(commands::train::Args),
+    Evaluate(commands::evaluate::Args),
+    Predict(commands::predict::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     keep_candle_on_our_threads();
     match Cli::parse().command {
-        Command::Train(args) => commands::train::run(args),
+        Command::Train(args) => commands::train::run(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Predict(args) => commands::predict::run(&args),
     }
 }
 

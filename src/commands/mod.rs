@@ -1,3 +1,7 @@
 //! The commands of the program, one file each: they know files, terminals and the outside.
 
+pub mod evaluate;
+mod offline;
+pub mod predict;
+mod recordings;
 pub mod train;
