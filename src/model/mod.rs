@@ -3,6 +3,7 @@
 
 pub mod architecture;
 pub mod backbone;
+pub mod budget;
 pub mod bundle;
 pub mod device;
 pub mod graph;
