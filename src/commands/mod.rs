@@ -1,3 +1,6 @@
 //! The commands of the program, one file each: they know files, terminals and the outside.
 
+pub mod demo;
+pub mod detect;
+pub mod replay;
 pub mod train;
