@@ -22,6 +22,8 @@ enum Command {
     Detect(commands::detect::Args),
     Replay(commands::replay::Args),
     Train(commands::train::Args),
+    Evaluate(commands::evaluate::Args),
+    Predict(commands::predict::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,7 +32,9 @@ fn main() -> anyhow::Result<()> {
         Command::Demo(args) => commands::demo::run(args),
         Command::Detect(args) => commands::detect::run(args),
         Command::Replay(args) => commands::replay::run(args),
-        Command::Train(args) => commands::train::run(args),
+        Command::Train(args) => commands::train::run(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Predict(args) => commands::predict::run(&args),
     }
 }
 

@@ -1,5 +1,9 @@
 //! Keypoints and frames, as they come from a pose estimator.
 
+/// Coordinates beyond this many units (pixels) are taken for garbage: squares and third differences of what is left stay
+/// far from the limits of single precision.
+pub const COORDINATE_MAX: f32 = 1e6;
+
 /// One tracked point. A point that was not seen has NaN coordinates and zero confidence, and nothing else does:
 /// [`Keypoint::observed`] is the only door.
 #[derive(Clone, Copy, Debug)]
@@ -13,11 +17,13 @@ pub struct Keypoint {
 impl Keypoint {
     pub const MISSING: Self = Self { x: f32::NAN, y: f32::NAN, confidence: 0.0 };
 
-    /// A point as an estimator reported it. Non-finite coordinates, the origin (0, 0) and a confidence that is not
-    /// finite or lies under `confidence_min` all mean *missing*.
+    /// A point as an estimator reported it. Coordinates that are not finite or beyond [`COORDINATE_MAX`], the origin
+    /// (0, 0) and a confidence that is not finite or lies under `confidence_min` all mean *missing*.
     pub fn observed(x: f32, y: f32, confidence: f32, confidence_min: f32) -> Self {
         let at_origin = x == 0.0 && y == 0.0;
-        if !x.is_finite() || !y.is_finite() || at_origin || !confidence.is_finite() || confidence < confidence_min {
+        // A NaN is not within any bounds.
+        let in_bounds = x.abs() <= COORDINATE_MAX && y.abs() <= COORDINATE_MAX;
+        if !in_bounds || at_origin || !confidence.is_finite() || confidence < confidence_min {
             return Self::MISSING;
         }
         Self { x, y, confidence: confidence.clamp(0.0, 1.0) }

@@ -2,5 +2,9 @@
 
 pub mod demo;
 pub mod detect;
+pub mod evaluate;
+mod offline;
+pub mod predict;
+mod recordings;
 pub mod replay;
 pub mod train;

@@ -35,7 +35,7 @@ pub struct Args {
     epochs: Option<u32>,
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(args: &Args) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
     let mut config = TrainConfig::parse(&text).with_context(|| args.config.display().to_string())?;
     config.schedule.seed = args.seed.unwrap_or(config.schedule.seed);

@@ -227,6 +227,11 @@ pub fn save(directory: &Path, card: &Card, weights: &HashMap<String, Tensor>) ->
     let staged = directory.join(format!("{WEIGHTS_FILE}.partial"));
     candle_core::safetensors::save(weights, &staged)?;
     std::fs::rename(&staged, directory.join(WEIGHTS_FILE))?;
+    save_card(directory, card)
+}
+
+/// Writes the card of a model directory whose weights stay as they are.
+pub fn save_card(directory: &Path, card: &Card) -> anyhow::Result<()> {
     let staged = directory.join(format!("{CARD_FILE}.partial"));
     std::fs::write(&staged, toml::to_string_pretty(card)?)?;
     std::fs::rename(&staged, directory.join(CARD_FILE))?;

@@ -1,0 +1,371 @@
+//! The laws of the design: streaming, window, isolation, symmetry and one code path.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use proptest::prelude::*;
+use vibrissa::behavior::{Individual, Subject};
+use vibrissa::buffer::ring::TickRing;
+use vibrissa::core::{Advance, Cage};
+use vibrissa::features::Extractor;
+use vibrissa::model::Model;
+use vibrissa::model::architecture::BlockShape;
+use vibrissa::model::backbone::Backbone;
+use vibrissa::model::inputs::{Inputs, InputsBuilder};
+use vibrissa::model::temporal::{Block, CausalConvolution, WindowAttention};
+use vibrissa::model::variables::Variables;
+use vibrissa::model::wiring::Wiring;
+use vibrissa::poses::{Frame, Keypoint};
+use vibrissa::time::{Tick, WINDOW_TICKS};
+
+use crate::world::{self, BODY_LENGTH_PX, frame, model, stream};
+
+const TOLERANCE: f32 = 1e-4;
+
+fn random(shape: &[usize], seed: u64) -> Tensor {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|i| 2.0 * world::noise(seed, i as u64) - 1.0).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn distance(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.dims(), b.dims());
+    (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
+}
+
+/// Features of `ticks` ticks of the animals of `seed`.
+fn inputs(individuals: usize, first: u64, ticks: usize, seed: u64) -> Inputs {
+    let mut ring = TickRing::new(individuals * 5);
+    let mut extractor = Extractor::new(world::skeleton(), individuals);
+    let mut builder = InputsBuilder::new(individuals, 5);
+    for tick in 0..ticks as u64 {
+        let points = frame(individuals, first + tick, seed).keypoints;
+        let scaled: Vec<Keypoint> = points.into_iter().map(|point| point.scaled(1.0 / BODY_LENGTH_PX as f32)).collect();
+        ring.push(&scaled);
+        builder.push(extractor.advance(&ring));
+    }
+    builder.finish(1, ticks, &Device::Cpu).unwrap()
+}
+
+fn wiring(model: &Model, individuals: usize) -> Wiring {
+    let skeleton = world::skeleton();
+    let parts = model.card().vocabulary.indices(&skeleton).unwrap();
+    Wiring::new(&skeleton, parts, individuals, model.ethogram(), &Device::Cpu).unwrap()
+}
+
+/// Runs a layer by steps beside the whole, and checks that its past knows nothing of its future.
+fn check_layer(
+    length: usize,
+    forward: impl Fn(&Tensor) -> Tensor,
+    mut step: impl FnMut(&Tensor, u64) -> Tensor,
+    receptive_field: usize,
+) {
+    let x = random(&[3, length, 32], 1);
+    let whole = forward(&x);
+    for tick in 0..length {
+        let one = step(&x.narrow(1, tick, 1).unwrap().contiguous().unwrap(), tick as u64);
+        let off = distance(&one, &whole.narrow(1, tick, 1).unwrap());
+        assert!(off < TOLERANCE, "tick {tick}: step is off by {off}");
+    }
+    // Two futures, one past: and NaN in the future stays there.
+    let cut = length / 2;
+    let past = x.narrow(1, 0, cut).unwrap();
+    for future in [random(&[3, length - cut, 32], 2), (random(&[3, length - cut, 32], 3) * f64::NAN).unwrap()] {
+        let other = forward(&Tensor::cat(&[&past, &future], 1).unwrap());
+        let off = distance(&other.narrow(1, 0, cut).unwrap(), &whole.narrow(1, 0, cut).unwrap());
+        assert_eq!(off, 0.0, "the future leaks into the past");
+    }
+    // What lies before the receptive field does not matter, what lies at its edge does.
+    let last = |x: &Tensor| forward(x).narrow(1, length - 1, 1).unwrap();
+    for (kept, matters) in [(receptive_field, false), (receptive_field - 1, true)] {
+        let changed =
+            Tensor::cat(&[&random(&[3, length - kept, 32], 4), &x.narrow(1, length - kept, kept).unwrap()], 1);
+        let off = distance(&last(&changed.unwrap()), &last(&x));
+        assert_eq!(off > 0.0, matters, "{kept} ticks kept: differs by {off}");
+    }
+}
+
+#[test]
+fn law_1_every_layer_steps_as_it_runs() {
+    let variables = Variables::new(3);
+    let vb = variables.builder(&Device::Cpu);
+
+    let layer = WindowAttention::new(32, 2, 6, &vb.pp("attention")).unwrap();
+    let mut state = layer.zero_state(3).unwrap();
+    let step = |x: &Tensor, position| layer.step(x, &mut state, position).unwrap();
+    check_layer(40, |x| layer.forward(x).unwrap(), step, layer.receptive_field());
+
+    let layer = CausalConvolution::new(32, 5, &vb.pp("convolution")).unwrap();
+    let mut state = layer.zero_state(3).unwrap();
+    let step = |x: &Tensor, position| layer.step(x, &mut state, position).unwrap();
+    check_layer(40, |x| layer.forward(x).unwrap(), step, layer.receptive_field());
+
+    let layer = Block::new(32, 2, 64, BlockShape { window: 5, kernel: 4 }, &vb.pp("block")).unwrap();
+    let mut state = layer.zero_state(3).unwrap();
+    let step = |x: &Tensor, position| layer.step(x, &mut state, position).unwrap();
+    check_layer(40, |x| layer.forward(x, None).unwrap(), step, layer.receptive_field());
+    assert_eq!(layer.delay(), 0);
+
+    let mut small = world::architecture();
+    small.entry = BlockShape { window: 4, kernel: 3 };
+    small.middle = vec![BlockShape { window: 3, kernel: 2 }, BlockShape { window: 7, kernel: 3 }];
+    small.exit = BlockShape { window: 3, kernel: 2 };
+    let layer = Backbone::new(&small, &vb.pp("backbone")).unwrap();
+    let mut state = layer.zero_state(3, 32, &Device::Cpu).unwrap();
+    let step = |x: &Tensor, _| layer.step(x, &mut state).unwrap();
+    // The exit block looks three ticks back from tick 81, to the even tick 78: there the output of the middle is held
+    // from the tick before, which is the worse half-rate parity.
+    check_layer(82, |x| layer.forward(x, None).unwrap(), step, layer.receptive_field());
+}
+
+#[test]
+fn law_1_the_network_steps_as_it_runs() {
+    let model = model(&[0, 15]);
+    for individuals in [2, 3] {
+        let (inputs, wiring) = (inputs(individuals, 0, 75, 8), wiring(&model, individuals));
+        let whole = model.network().forward(&inputs, &wiring, None).unwrap();
+        let mut state = model.network().zero_state(1, individuals, &Device::Cpu).unwrap();
+        for tick in 0..75 {
+            let one = model.network().step(&inputs.narrow(tick, 1).unwrap(), &wiring, &mut state).unwrap();
+            let off = distance(&one, &whole.narrow(1, tick, 1).unwrap());
+            assert!(off < TOLERANCE, "{individuals} animals, tick {tick}: off by {off}");
+        }
+    }
+}
+
+#[test]
+fn law_2_a_verdict_needs_the_last_512_ticks_and_no_more() {
+    let model = model(&[0]);
+    let wiring = wiring(&model, 2);
+    assert!(model.network().receptive_field() <= WINDOW_TICKS);
+    assert_eq!(model.network().receptive_field(), model.card().architecture.receptive_field());
+    let last = |inputs: &Inputs, ticks: usize| {
+        let logits = model.network().forward(inputs, &wiring, None).unwrap();
+        logits.narrow(1, ticks - 1, 1).unwrap()
+    };
+    // Both half-rate parities, and an even offset, so that both networks have the same.
+    for ticks in [WINDOW_TICKS + 88, WINDOW_TICKS + 89] {
+        let long = last(&inputs(2, 0, ticks, 4), ticks);
+        let kept = WINDOW_TICKS - ticks % 2;
+        let fresh = last(&inputs(2, (ticks - kept) as u64, kept, 4), kept);
+        let off = distance(&long, &fresh);
+        assert!(off < TOLERANCE, "{ticks} ticks: a fresh network is off by {off}");
+        let short = last(&inputs(2, (ticks - 200) as u64, 200 - ticks % 2, 4), 200 - ticks % 2);
+        assert!(distance(&long, &short) > TOLERANCE, "200 ticks should not be enough");
+    }
+}
+
+#[test]
+fn law_3_cages_together_equal_each_alone() {
+    let model = model(&[0, 15]);
+    let wiring = wiring(&model, 2);
+    let network = model.network();
+    let cages: Vec<Inputs> = (0..3).map(|cage| inputs(2, 0, 40, 20 + cage)).collect();
+    let mut together = network.zero_state(3, 2, &Device::Cpu).unwrap();
+    let mut alone: Vec<_> = (0..3).map(|_| network.zero_state(1, 2, &Device::Cpu).unwrap()).collect();
+    for tick in 0..40 {
+        let ticks: Vec<Inputs> = cages.iter().map(|cage| cage.narrow(tick, 1).unwrap()).collect();
+        let join = |part: fn(&Inputs) -> &Tensor| Tensor::cat(&ticks.iter().map(part).collect::<Vec<_>>(), 0).unwrap();
+        let joined = Inputs {
+            nodes: join(|x| &x.nodes),
+            node_present: join(|x| &x.node_present),
+            selves: join(|x| &x.selves),
+            pairs: join(|x| &x.pairs),
+            edges: join(|x| &x.edges),
+            edge_present: join(|x| &x.edge_present),
+        };
+        let all = network.step(&joined, &wiring, &mut together).unwrap();
+        for cage in 0..3 {
+            let one = network.step(&ticks[cage], &wiring, &mut alone[cage]).unwrap();
+            assert!(distance(&one, &all.narrow(0, cage, 1).unwrap()) < TOLERANCE, "tick {tick}, cage {cage}");
+        }
+    }
+}
+
+/// Every score of a cage, tick by tick.
+fn scores(model: &Arc<Model>, individuals: usize, frames: impl Iterator<Item = Frame>) -> Vec<(Tick, Vec<f32>)> {
+    let mut cage = Cage::open(Arc::clone(model), &stream(individuals)).unwrap();
+    let mut all = Vec::new();
+    for frame in frames {
+        cage.push_watched(&frame, &mut |tick, scores| all.push((tick, scores.to_vec()))).unwrap();
+    }
+    cage.flush_watched(&mut |tick, scores| all.push((tick, scores.to_vec()))).unwrap();
+    all
+}
+
+#[test]
+fn law_3_joining_leaving_and_resetting_a_cage_leaves_the_others_untouched() {
+    let model = model(&[0, 15]);
+    let alone = scores(&model, 2, (0..60).map(|number| frame(2, number, 1)));
+    let mut watched = Vec::new();
+    let mut cage = Cage::open(Arc::clone(&model), &stream(2)).unwrap();
+    let mut neighbour = Some(Cage::open(Arc::clone(&model), &stream(3)).unwrap());
+    for number in 0..60 {
+        match number {
+            20 => neighbour = None,
+            30 => neighbour = Some(Cage::open(Arc::clone(&model), &stream(3)).unwrap()),
+            // A camera that starts anew resets its own cage.
+            45 => {
+                let neighbour = neighbour.as_mut().unwrap();
+                neighbour.push(&frame(3, 5_000_000, 9)).unwrap();
+            }
+            _ => {}
+        }
+        if let Some(neighbour) = neighbour.as_mut().filter(|_| number < 45) {
+            neighbour.push(&frame(3, number, 9)).unwrap();
+        }
+        cage.push_watched(&frame(2, number, 1), &mut |tick, scores| watched.push((tick, scores.to_vec()))).unwrap();
+    }
+    cage.flush_watched(&mut |tick, scores| watched.push((tick, scores.to_vec()))).unwrap();
+    assert_eq!(alone, watched);
+}
+
+#[test]
+fn law_4_reordering_individuals_permutes_verdicts() {
+    let model = model(&[0, 15]);
+    let (individuals, order) = (3, [2_usize, 0, 1]);
+    let cells = model.ethogram().cells(individuals);
+    let renamed = |individual: Individual| Individual(order[individual.0 as usize] as u8);
+    // The cell in the shuffled cage that is about the same animals.
+    let place = |index: usize| {
+        let subject = match cells[index].subject {
+            Subject::One(one) => Subject::One(renamed(one)),
+            Subject::Ordered { agent, target } => Subject::Ordered { agent: renamed(agent), target: renamed(target) },
+            Subject::Both { first, second } => {
+                let (a, b) = (renamed(first), renamed(second));
+                Subject::Both { first: a.min(b), second: a.max(b) }
+            }
+        };
+        cells.iter().position(|cell| cell.behavior == cells[index].behavior && cell.subject == subject).unwrap()
+    };
+    let shuffled = |number| {
+        let mut shuffled = frame(individuals, number, 3);
+        let points = shuffled.keypoints.clone();
+        for (from, to) in order.into_iter().enumerate() {
+            shuffled.keypoints[to * 5..(to + 1) * 5].copy_from_slice(&points[from * 5..(from + 1) * 5]);
+        }
+        shuffled
+    };
+    let before = scores(&model, individuals, (0..60).map(|number| frame(individuals, number, 3)));
+    let after = scores(&model, individuals, (0..60).map(shuffled));
+    let mut moved = 0;
+    for ((_, before), (_, after)) in before.iter().zip(&after) {
+        for delay in 0..2 {
+            for index in 0..cells.len() {
+                let (a, b) = (before[delay * cells.len() + index], after[delay * cells.len() + place(index)]);
+                assert!((a - b).abs() < TOLERANCE, "{:?}: {a} and {b}", cells[index]);
+                moved += usize::from((a - after[delay * cells.len() + index]).abs() > 0.01);
+            }
+        }
+    }
+    assert!(moved > 100, "the animals must differ for this to mean anything");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn law_4_moving_turning_and_rescaling_the_arena_changes_nothing(
+        angle in 0.0_f32..6.3, shift in -500.0_f32..500.0, size in 0.3_f32..3.0,
+    ) {
+        let model = model(&[0]);
+        let (sin, cos) = angle.sin_cos();
+        let moved = |number| {
+            let mut moved = frame(2, number, 6);
+            for point in &mut moved.keypoints {
+                let (x, y) = (point.x - 400.0, point.y - 300.0);
+                (point.x, point.y) = (size * (cos * x - sin * y) + shift, size * (sin * x + cos * y) - shift);
+            }
+            moved
+        };
+        let calibrated = {
+            let description = stream(2);
+            let body_length_px = BODY_LENGTH_PX * f64::from(size);
+            vibrissa::stream::StreamDescription::new(
+                description.skeleton().clone(), description.individuals().to_vec(), description.rate_hz(),
+                body_length_px, None, description.origin(),
+            ).unwrap()
+        };
+        let before = scores(&model, 2, (0..80).map(|number| frame(2, number, 6)));
+        let mut cage = Cage::open(Arc::clone(&model), &calibrated).unwrap();
+        for number in 0..80 {
+            let expected = &before[number as usize].1;
+            let mut worst = 0.0_f32;
+            cage.push_watched(&moved(number), &mut |_, scores| {
+                worst = scores.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(worst, f32::max);
+            }).unwrap();
+            // Coordinates of several hundred pixels in single precision leave 1e-5 of a body length, and jerk, its third
+            // difference, is multiplied by 20.
+            prop_assert!(worst < 2e-3, "frame {}: scores differ by {}", number, worst);
+        }
+    }
+}
+
+#[test]
+fn law_5_late_frames_and_chunks_do_not_matter() {
+    let model = model(&[0, 15]);
+    let frames: Vec<Frame> = (0..200).map(|number| frame(2, number, 12)).collect();
+    let mut shuffled = frames.clone();
+    for pair in shuffled[10..150].chunks_exact_mut(7) {
+        pair.swap(2, 3);
+    }
+    let transitions = |frames: &[Frame]| {
+        let mut cage = Cage::open(Arc::clone(&model), &stream(2)).unwrap();
+        let mut all: Vec<_> = frames.iter().flat_map(|frame| cage.push(frame).unwrap().transitions).collect();
+        all.extend(cage.flush().unwrap().transitions);
+        all
+    };
+    let expected = transitions(&frames);
+    assert!(expected.len() > 20, "bouts are needed for this to mean anything, got {}", expected.len());
+    assert_eq!(transitions(&shuffled), expected);
+}
+
+#[test]
+fn a_refused_frame_changes_nothing() {
+    let model = model(&[0, 15]);
+    let run = |bad: bool| {
+        let mut cage = Cage::open(Arc::clone(&model), &stream(2)).unwrap();
+        let mut all: Vec<Advance> = Vec::new();
+        for number in 0..60 {
+            all.push(cage.push(&frame(2, number, 2)).unwrap());
+            if bad && number > 10 {
+                let mut wrong = frame(2, number, 3);
+                assert!(cage.push(&wrong).is_err(), "a second frame of the same number");
+                wrong.number = number - 5;
+                assert!(cage.push(&wrong).is_err(), "a frame that comes too late");
+                wrong.number = number + 1;
+                wrong.keypoints.pop();
+                assert!(cage.push(&wrong).is_err(), "a frame that lacks a point");
+            }
+        }
+        all
+    };
+    assert_eq!(run(false), run(true));
+}
+
+#[test]
+fn whatever_comes_scores_stay_finite() {
+    let model = model(&[0, 15]);
+    let wild = |number: u64| {
+        let mut frame = frame(2, number, 7);
+        for (index, point) in frame.keypoints.iter_mut().enumerate() {
+            match (number as usize * 13 + index) % 11 {
+                0 => *point = Keypoint { x: f32::NAN, y: 3.0, confidence: 1.0 },
+                1 => *point = Keypoint { x: f32::INFINITY, y: 3.0, confidence: 1.0 },
+                2 => *point = Keypoint { x: 0.0, y: 0.0, confidence: 1.0 },
+                3 => *point = Keypoint { x: 3e38, y: -3e38, confidence: 1.0 },
+                4 => *point = Keypoint { x: 1e20, y: 1e-30, confidence: f32::NAN },
+                5 => *point = Keypoint { x: 400.0, y: 300.0, confidence: -1.0 },
+                _ => {}
+            }
+            // All animals are gone for two seconds.
+            if (100..160).contains(&number) {
+                *point = Keypoint::MISSING;
+            }
+        }
+        frame
+    };
+    for (tick, scores) in scores(&model, 2, (0..220).map(wild)) {
+        assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "tick {tick:?}: {scores:?}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the whole, in one binary: linking is the dearest part of a test here.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod laws;
+mod world;
