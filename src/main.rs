@@ -29,9 +29,9 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     keep_candle_on_our_threads();
     match Cli::parse().command {
-        Command::Demo(args) => commands::demo::run(args),
-        Command::Detect(args) => commands::detect::run(args),
-        Command::Replay(args) => commands::replay::run(args),
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Detect(args) => commands::detect::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Predict(args) => commands::predict::run(&args),

@@ -57,13 +57,13 @@ pub struct Args {
     journal: Option<PathBuf>,
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(args: &Args) -> anyhow::Result<()> {
     let model = Arc::new(Model::load(&args.model)?);
     say(WELCOME);
-    say(&format!("model {} ({})", model.card().name, model.hash()));
+    say(&format!("model {} ({})", model.name(), model.hash()));
     let kept = args.journal.is_some();
     let name = format!("vibrissa-demo-{}.jsonl", std::process::id());
-    let journal = args.journal.unwrap_or_else(|| std::env::temp_dir().join(name));
+    let journal = args.journal.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
     let near = Endpoints { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() }.open()?;
     let far = Endpoints { listen: Vec::new(), connect: listening(&near) }.open()?;
     let confidence_min = model.card().confidence_min;
@@ -131,7 +131,7 @@ fn watch(detector: &Detector, events: &Receiver<Event>, start: Instant, time: Du
         }
         if Instant::now() >= next_report {
             next_report += Duration::from_secs(5);
-            shout(detector.journal_failing());
+            shout(detector.journal_failing().as_deref());
             report(detector.tallies(), false);
         }
     }

@@ -44,12 +44,12 @@ pub struct Args {
     report: u64,
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(args: &Args) -> anyhow::Result<()> {
     let model = Arc::new(Model::load(&args.model)?);
     let session = args.endpoints.clone().or_listen().open()?;
     let confidence_min = model.card().confidence_min;
-    say(&format!("model {} ({})", model.card().name, model.hash()));
-    let config = Config { rigs: args.rig, confidence_min, ..Config::new(args.journal.clone()) };
+    say(&format!("model {} ({})", model.name(), model.hash()));
+    let config = Config { rigs: args.rig.clone(), confidence_min, ..Config::new(args.journal.clone()) };
     let detector = Detector::start(&session, model, &config)?;
     let recovery = detector.recovery();
     if recovery.torn_bytes > 0 {
@@ -76,7 +76,7 @@ fn watch(detector: &Detector, seconds: Option<u64>, until_idle: bool, every: Dur
         }
         if now >= next_report {
             next_report = now + every;
-            shout(detector.journal_failing());
+            shout(detector.journal_failing().as_deref());
             report(detector.tallies(), false);
             detector.tallies().renew_latencies();
         }
@@ -107,7 +107,7 @@ pub(super) fn report(tallies: &Tallies, closed_as_well: bool) {
     }
 }
 
-pub(super) fn shout(journal_failing: Option<String>) {
+pub(super) fn shout(journal_failing: Option<&str>) {
     if let Some(reason) = journal_failing {
         let _ = writeln!(std::io::stderr(), "THE JOURNAL CANNOT BE WRITTEN, NOTHING IS PUBLISHED: {reason}");
     }

@@ -1,17 +1,16 @@
 //! `vibrissa replay`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
+use super::recordings::Facts;
 use crate::acquire::wire::Encoding;
-use crate::corpus::sidecar::{self, Sidecar};
-use crate::corpus::{Recording, deeplabcut};
 use crate::live::interrupt::interrupts;
 use crate::live::keys::CageName;
 use crate::live::publisher::{Play, play};
 use crate::live::session::Endpoints;
-use crate::model::bundle::{CARD_FILE, Card};
+use crate::model::Model;
 use crate::stream::Origin;
 
 /// Publish a recording as a rig would, frame by frame at its own rate.
@@ -36,25 +35,20 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     endpoints: Endpoints,
-    /// Frames per second of the recording, where no file beside it says so.
-    #[arg(long, value_name = "HZ")]
-    rate: Option<f64>,
-    /// Pixels in one nominal body length, where no file beside the recording says so.
-    #[arg(long, value_name = "PX")]
-    body_length: Option<f64>,
+    #[command(flatten)]
+    facts: Facts,
     /// The model whose skeleton, rate and scale are taken for what is said nowhere else.
     #[arg(long, default_value = "models/rat-dyads", value_name = "DIR")]
     model: PathBuf,
 }
 
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(args: &Args) -> anyhow::Result<()> {
     let cage = CageName::new(&args.rig, &args.cage)?;
-    let stated = Sidecar { rate_hz: args.rate, body_length_px: args.body_length, ..Sidecar::default() };
-    let recording = read(&args.recording, stated, &args.model)?;
+    let recording = args.facts.read(&args.recording, &Model::load(&args.model)?)?;
     let encoding = if args.json { Encoding::Json } else { Encoding::Binary };
     let how = Play { cage, origin: Origin::Replay, speed: args.speed, lossless: args.lossless, encoding };
     let interrupts = interrupts()?;
-    let session = args.endpoints.or_connect().open()?;
+    let session = args.endpoints.clone().or_connect().open()?;
     println!("{}: {} frames to {}", recording.name, recording.frames.len(), how.cage.pose());
     let played = play(&session, &recording.stream, recording.frames.into_iter(), &how, &interrupts)?;
     match played.taken {
@@ -64,16 +58,4 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         None => println!("published {} frames", played.frames),
     }
     Ok(())
-}
-
-fn read(file: &Path, stated: Sidecar, model: &Path) -> anyhow::Result<Recording> {
-    let card = model.join(CARD_FILE);
-    let text = std::fs::read_to_string(&card).with_context(|| card.display().to_string())?;
-    let card: Card = toml::from_str(&text).with_context(|| card.display().to_string())?;
-    let raw = deeplabcut::read(file, card.confidence_min)?;
-    let (recording, warnings) = sidecar::resolve(raw, Sidecar::beside(file)?, stated, &card.defaults)?;
-    for warning in warnings {
-        eprintln!("{warning}");
-    }
-    Ok(recording)
 }

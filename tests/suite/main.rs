@@ -3,4 +3,5 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod laws;
+mod live;
 mod world;
