@@ -81,6 +81,7 @@ impl Described {
 }
 
 /// The JSON to publish for a stream.
+#[allow(clippy::missing_panics_doc, reason = "names and finite numbers always serialize")]
 pub fn encode(stream: &StreamDescription) -> Vec<u8> {
     serde_json::to_vec(stream).expect("names and finite numbers always serialize")
 }

@@ -18,7 +18,7 @@ use crate::stream::Origin;
 /// Connects to a detector on this machine (tcp/127.0.0.1:7447) unless --listen or --connect says otherwise.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Poses in multi-animal DeepLabCut CSV, plain or gzipped.
+    #[arg(help = "Poses in multi-animal DeepLabCut CSV, plain or gzipped")]
     recording: PathBuf,
     #[arg(long, default_value = "replay", value_name = "RIG")]
     rig: String,

@@ -103,15 +103,15 @@ impl Cages {
     /// Takes a packet at the moment `now`.
     pub fn take(&mut self, arrival: &Arrival, now: Moment) -> Outcome {
         let mut outcome = Outcome::default();
-        if let Some(open) = self.open.get(&arrival.cage) {
-            if let Some(reason) = open.displaced_by(arrival) {
-                let silent = now.monotonic.saturating_duration_since(open.taken);
-                if reason == OTHER_PUBLISHER && silent < Duration::from_secs(TAKEOVER_SECS) {
-                    outcome.refused = Some("other-publisher");
-                    return outcome;
-                }
-                self.close(&arrival.cage, State::Stopped { reason }, &mut outcome);
+        if let Some(open) = self.open.get(&arrival.cage)
+            && let Some(reason) = open.displaced_by(arrival)
+        {
+            let silent = now.monotonic.saturating_duration_since(open.taken);
+            if reason == OTHER_PUBLISHER && silent < Duration::from_secs(TAKEOVER_SECS) {
+                outcome.refused = Some("other-publisher");
+                return outcome;
             }
+            self.close(&arrival.cage, State::Stopped { reason }, &mut outcome);
         }
         match &arrival.packet.content {
             Content::Frame { frame, .. } => self.frame(arrival, frame, now, &mut outcome),

@@ -127,11 +127,7 @@ impl Detector {
         for subscriber in self.subscribers {
             subscriber.undeclare().wait().map_err(LiveError::zenoh("ending a subscription"))?;
         }
-        let inference = join("inference", self.inference);
-        if inference.is_err() {
-            self.callbacks.tallies.refuse(None, "inference-panicked");
-        }
-        inference?;
+        join("inference", self.inference)?;
         self.scribe.join()?;
         self.outbox.close();
         join("publication", self.herald)?;

@@ -146,7 +146,7 @@ mod tests {
     fn frames_must_agree_with_the_description_in_force() {
         let (mut intake, now, cage) = (Intake::default(), Moment::now(), cage("c"));
         let cause = |intake: &mut Intake, packet| {
-            intake.agree(&cage, packet, now).map(|_| "taken").unwrap_or_else(|r| r.cause())
+            intake.agree(&cage, packet, now).map_or_else(|refusal| refusal.cause(), |_| "taken")
         };
         assert_eq!(cause(&mut intake, packet(None, 3)), "undescribed");
         let (first, second) = (description::encode(&stream(30.0)), description::encode(&stream(25.0)));

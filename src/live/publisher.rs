@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use serde::Deserialize;
+use zenoh::matching::MatchingListener;
 use zenoh::pubsub::Publisher;
 use zenoh::qos::{CongestionControl, Priority};
 use zenoh::sample::Sample;
@@ -123,6 +124,9 @@ struct Rig<'a> {
     streams: Publisher<'a>,
     description: Vec<u8>,
     described: Instant,
+    /// Gets a message when someone subscribes to descriptions, who then needs one at once.
+    joined: Receiver<()>,
+    _listener: MatchingListener<()>,
     shape: Shape,
     run: u32,
     play: &'a Play,
@@ -155,10 +159,19 @@ impl<'a> Rig<'a> {
             let declared = declared.priority(Priority::RealTime).express(true).wait();
             declared.map_err(LiveError::zenoh("declaring a publisher"))
         };
+        let streams = publisher(play.cage.stream(), ENCODING_JSON)?;
+        let (join, joined) = crossbeam::channel::bounded(1);
+        let listener = streams.matching_listener().callback(move |status| {
+            if status.matching() {
+                let _ = join.try_send(());
+            }
+        });
         let token = session.liveliness().declare_token(play.cage.alive()).wait();
         Ok(Self {
             poses: publisher(play.cage.pose(), encoding)?,
-            streams: publisher(play.cage.stream(), ENCODING_JSON)?,
+            _listener: listener.wait().map_err(LiveError::zenoh("listening for subscribers"))?,
+            streams,
+            joined,
             description: description::encode(&stream),
             described: Instant::now(),
             shape,
@@ -198,7 +211,7 @@ impl<'a> Rig<'a> {
     /// Waits for the moment of a frame and repeats the description meanwhile; false when stopped before.
     fn wait_until(&mut self, due: Instant, stop: &Receiver<()>) -> Result<bool, LiveError> {
         loop {
-            if self.described.elapsed() >= DESCRIBE {
+            if self.joined.try_recv().is_ok() || self.described.elapsed() >= DESCRIBE {
                 self.describe()?;
             }
             let now = Instant::now();
@@ -234,8 +247,8 @@ impl<'a> Rig<'a> {
             }
         };
         let subscriber = session.declare_subscriber(self.play.cage.status()).callback(on_status).wait();
-        let _subscriber = subscriber.map_err(LiveError::zenoh("subscribing to the status"))?;
-        Ok(EndListener { ended, _subscriber })
+        let subscriber = subscriber.map_err(LiveError::zenoh("subscribing to the status"))?;
+        Ok(EndListener { ended, _subscriber: subscriber })
     }
 }
 

@@ -85,7 +85,7 @@ impl<K: Hash + Eq + Clone, T> LaneQueue<K, T> {
     /// The next item, however long it takes; `None` when the queue is closed and drained.
     pub fn pop_or_closed(&self) -> Option<T> {
         loop {
-            match self.pop(Instant::now() + Duration::from_secs(3600)) {
+            match self.pop(Instant::now() + Duration::from_hours(1)) {
                 Popped::Item(item) => return Some(item),
                 Popped::Empty => {}
                 Popped::Closed => return None,
@@ -196,7 +196,7 @@ mod tests {
             })
         };
         let mut taken = Vec::new();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while let Popped::Item(item) = queue.pop(deadline) {
             taken.push(item);
             let ahead = ahead.load(Ordering::SeqCst).saturating_sub(taken.len());
@@ -216,7 +216,7 @@ mod tests {
         };
         queue.close();
         assert_eq!(blocked.join().unwrap(), Pushed::Closed(2));
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         assert_eq!(queue.pop(deadline), Popped::Item(1));
         assert_eq!(queue.pop(deadline), Popped::Closed);
     }

@@ -216,7 +216,7 @@ mod tests {
         let scribe = bench.start(JOURNAL_BYTES_MAX);
         for expected in 1..=50 {
             bench.decide();
-            let Popped::Item(Outgoing::Event { json, .. }) = bench.outbox.pop(Instant::now() + Duration::from_secs(60))
+            let Popped::Item(Outgoing::Event { json, .. }) = bench.outbox.pop(Instant::now() + Duration::from_mins(1))
             else {
                 panic!("an event within a minute");
             };
@@ -232,7 +232,7 @@ mod tests {
         let bench = Bench::new();
         let scribe = bench.start(10);
         bench.decide();
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while bench.health.failing().is_none() {
             assert!(Instant::now() < deadline, "the failure was never told");
             std::thread::yield_now();

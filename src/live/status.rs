@@ -58,6 +58,7 @@ struct Message<'a> {
 
 impl Notice {
     /// The JSON of this notice; `nanos` is the wall clock now.
+    #[allow(clippy::missing_panics_doc, reason = "names and numbers always serialize")]
     pub fn to_json(&self, counts: &Counts, model: &str, nanos: i64) -> String {
         let Self { cage, origin, state } = self;
         let (rig, cage) = (cage.rig(), cage.cage());

@@ -27,7 +27,7 @@ use zenoh_ext::{AdvancedSubscriberBuilderExt, HistoryConfig};
 
 use crate::world;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const DELAYS: [u32; 2] = [0, 15];
 const SEED: u64 = 3;
 

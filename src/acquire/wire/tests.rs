@@ -80,7 +80,8 @@ fn refused(change: impl FnOnce(&mut Vec<u8>)) -> WireError {
 #[test]
 fn the_header_is_what_python_packs() {
     let expected = "56425031070000000201000000000000feffffffffffffff03000000000000000400000002000300";
-    let header: String = small().encode(Encoding::Binary)[..40].iter().map(|byte| format!("{byte:02x}")).collect();
+    let header =
+        small().encode(Encoding::Binary)[..40].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     assert_eq!(header, expected);
 }
 

@@ -35,7 +35,7 @@ pub fn stream() -> Result<StreamDescription, StreamError> {
 /// An endless stream of frames; the same for the same seed.
 pub struct Animals {
     random: StdRng,
-    animals: [Animal; 2],
+    pair: [Animal; 2],
     number: u64,
 }
 
@@ -61,13 +61,13 @@ enum Plan {
 impl Animals {
     pub fn new(seed: u64) -> Self {
         let animal = |x, heading| Animal { x, y: 240.0, heading, speed: 0.0, plan: Plan::Rest, frames_left: 0 };
-        Self { random: StdRng::seed_from_u64(seed), animals: [animal(160.0, 0.0), animal(480.0, PI)], number: 0 }
+        Self { random: StdRng::seed_from_u64(seed), pair: [animal(160.0, 0.0), animal(480.0, PI)], number: 0 }
     }
 
     fn step(&mut self, index: usize) {
-        let other = self.animals[1 - index];
+        let other = self.pair[1 - index];
         let random = &mut self.random;
-        let animal = &mut self.animals[index];
+        let animal = &mut self.pair[index];
         if animal.frames_left == 0 {
             animal.plan = match random.random_range(0..6) {
                 0 => Plan::Rest,
@@ -123,11 +123,11 @@ impl Iterator for Animals {
     type Item = Frame;
 
     fn next(&mut self) -> Option<Frame> {
-        for index in 0..self.animals.len() {
+        for index in 0..self.pair.len() {
             self.step(index);
         }
-        let animals = self.animals;
-        let keypoints = animals.iter().flat_map(|animal| animal.keypoints(&mut self.random)).collect();
+        let pair = self.pair;
+        let keypoints = pair.iter().flat_map(|animal| animal.keypoints(&mut self.random)).collect();
         self.number += 1;
         Some(Frame { number: self.number, capture_nanos: None, keypoints })
     }
