@@ -41,10 +41,12 @@ pub mod skeleton;
 pub mod stream;
 pub mod time;
 
+pub mod acquire;
 pub mod buffer;
 pub mod commands;
 pub mod corpus;
 pub mod features;
+pub mod live;
 pub mod model;
 pub mod output;
 pub mod score;

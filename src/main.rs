@@ -18,6 +18,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(commands::demo::Args),
+    Detect(commands::detect::Args),
+    Replay(commands::replay::Args),
     Train(commands::train::Args),
     Evaluate(commands::evaluate::Args),
     Predict(commands::predict::Args),
@@ -26,6 +29,9 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     keep_candle_on_our_threads();
     match Cli::parse().command {
+        Command::Demo(args) => commands::demo::run(&args),
+        Command::Detect(args) => commands::detect::run(&args),
+        Command::Replay(args) => commands::replay::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Predict(args) => commands::predict::run(&args),

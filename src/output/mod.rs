@@ -1,6 +1,8 @@
 //! From scores to bouts, and from bouts to the events that leave the house.
 
 pub mod decoder;
+pub mod event;
+pub mod journal;
 
 use crate::behavior::Cell;
 use crate::time::{DelayTicks, Tick};

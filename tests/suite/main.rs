@@ -4,4 +4,5 @@
 mod common;
 mod gradients;
 mod laws;
+mod live;
 mod world;

@@ -1,0 +1,199 @@
+//! The detector: subscriptions, threads and their orderly end.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use zenoh::liveliness::LivelinessToken;
+use zenoh::pubsub::Subscriber;
+use zenoh::sample::{Sample, SampleKind};
+use zenoh::{Session, Wait};
+
+use crate::acquire::description::{DESCRIPTION_BYTES_MAX, DescriptionError};
+use crate::live::cages::Cages;
+use crate::live::clock::Moment;
+use crate::live::herald::{self, Outbox};
+use crate::live::inference::Inference;
+use crate::live::intake::{self, Arrival, Intake};
+use crate::live::keys::{CageName, Rigs, detector_alive};
+use crate::live::queue::{LaneQueue, Pushed, WhenFull};
+use crate::live::scribe::{Inbox, JournalHealth, Scribe, VERDICTS_MAX};
+use crate::live::tally::Tallies;
+use crate::live::{LiveError, join, lock, spawn};
+use crate::model::Model;
+use crate::output::journal::{JOURNAL_BYTES_MAX, Journal, Recovery};
+
+/// Frames of each cage that may wait for the network; about a second. The oldest give way and are counted.
+pub const FRAMES_MAX: usize = 32;
+
+/// A cage of which no frame was taken for so long is closed, in seconds.
+pub const IDLE_SECS: u64 = 10;
+
+/// What a detector is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub rigs: Rigs,
+    pub journal: PathBuf,
+    pub journal_bytes_max: u64,
+    /// Points of a lower confidence are missing.
+    pub confidence_min: f32,
+    pub idle: Duration,
+}
+
+impl Config {
+    /// All rigs, with the stated defaults.
+    pub fn new(journal: PathBuf) -> Self {
+        let idle = Duration::from_secs(IDLE_SECS);
+        Self { rigs: Rigs::All, journal, journal_bytes_max: JOURNAL_BYTES_MAX, confidence_min: 0.1, idle }
+    }
+}
+
+/// A running detector. Dropping it without [`Detector::stop`] leaves its threads to the end of the process.
+pub struct Detector {
+    callbacks: Arc<Callbacks>,
+    subscribers: Vec<Subscriber<()>>,
+    token: LivelinessToken,
+    inference: JoinHandle<()>,
+    scribe: Scribe,
+    herald: JoinHandle<()>,
+    outbox: Arc<Outbox>,
+    health: JournalHealth,
+    recovery: Recovery,
+}
+
+impl Detector {
+    /// Opens the journal, starts the threads and subscribes.
+    ///
+    /// # Errors
+    /// A journal that cannot be held and written, or zenoh refusing a declaration.
+    pub fn start(session: &Session, model: Arc<Model>, config: &Config) -> Result<Self, LiveError> {
+        let (journal, recovery) = Journal::open(&config.journal, config.journal_bytes_max)?;
+        let (inbox, outbox, health) =
+            (Arc::new(Inbox::new(VERDICTS_MAX)), Arc::<Outbox>::default(), JournalHealth::default());
+        let callbacks = Arc::new(Callbacks {
+            intake: Arc::default(),
+            arrivals: Arc::new(LaneQueue::new(FRAMES_MAX)),
+            tallies: Arc::default(),
+            confidence_min: config.confidence_min,
+        });
+        let tallies = || Arc::clone(&callbacks.tallies);
+        let herald = herald::start(session.clone(), Arc::clone(&outbox), tallies())?;
+        let scribe = Scribe::start(journal, Arc::clone(&inbox), Arc::clone(&outbox), tallies(), health.clone())?;
+        let inference = Inference {
+            cages: Cages::new(model, config.idle),
+            arrivals: Arc::clone(&callbacks.arrivals),
+            intake: Arc::clone(&callbacks.intake),
+            inbox,
+            outbox: Arc::clone(&outbox),
+            tallies: tallies(),
+            health: health.clone(),
+            idle: config.idle,
+        };
+        // Candle hands every operation to rayon's pool; handing over costs more than the arithmetic of one step, so the
+        // loop itself runs inside a pool of one thread.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "inference".to_owned()).build()?;
+        let inference = spawn("inference owner", move || pool.install(|| inference.work()))?;
+        let token = session.liveliness().declare_token(detector_alive(&session.zid().to_string()));
+        let token = token.wait().map_err(LiveError::zenoh("declaring the liveliness token"))?;
+        let subscribers = callbacks.subscribe(session, &config.rigs)?;
+        Ok(Self { callbacks, subscribers, token, inference, scribe, herald, outbox, health, recovery })
+    }
+
+    pub fn tallies(&self) -> &Tallies {
+        &self.callbacks.tallies
+    }
+
+    /// Why the journal cannot be written at present: nothing is published then.
+    pub fn journal_failing(&self) -> Option<String> {
+        self.health.failing()
+    }
+
+    /// What reopening the journal found.
+    pub fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
+    /// Whether the inference thread lives. It ends by a panic only: stop, and let the error tell.
+    pub fn is_running(&self) -> bool {
+        !self.inference.is_finished()
+    }
+
+    /// Ends in order: no more frames are taken, waiting ones are finished, open bouts end, everything decided is
+    /// journaled and published.
+    pub fn stop(self) -> Result<Arc<Tallies>, LiveError> {
+        // First of all: a lossless replay that waits in a callback would hold up the undeclaration.
+        self.callbacks.arrivals.close();
+        for subscriber in self.subscribers {
+            subscriber.undeclare().wait().map_err(LiveError::zenoh("ending a subscription"))?;
+        }
+        join("inference", self.inference)?;
+        self.scribe.join()?;
+        self.outbox.close();
+        join("publication", self.herald)?;
+        self.token.undeclare().wait().map_err(LiveError::zenoh("ending the liveliness token"))?;
+        Ok(Arc::clone(&self.callbacks.tallies))
+    }
+}
+
+/// What zenoh's threads run: decode, agree, hand over.
+struct Callbacks {
+    intake: Arc<Mutex<Intake>>,
+    arrivals: Arc<LaneQueue<CageName, Arrival>>,
+    tallies: Arc<Tallies>,
+    confidence_min: f32,
+}
+
+impl Callbacks {
+    /// Subscribes to descriptions first, so that whoever sees a subscriber of poses has one of descriptions as well.
+    fn subscribe(self: &Arc<Self>, session: &Session, rigs: &Rigs) -> Result<Vec<Subscriber<()>>, LiveError> {
+        let (on_stream, on_pose) = (Arc::clone(self), Arc::clone(self));
+        let streams = session.declare_subscriber(rigs.streams()).callback(move |sample| on_stream.stream(&sample));
+        let streams = streams.wait().map_err(LiveError::zenoh("subscribing to stream descriptions"))?;
+        let poses = session.declare_subscriber(rigs.poses()).callback(move |sample| on_pose.pose(&sample));
+        let poses = poses.wait().map_err(LiveError::zenoh("subscribing to poses"))?;
+        Ok(vec![poses, streams])
+    }
+
+    /// The cage of a sample that was put under a valid name.
+    fn cage(&self, sample: &Sample, part: &'static str) -> Option<CageName> {
+        let cage = CageName::of_key(sample.key_expr().as_str(), part);
+        if cage.is_err() || sample.kind() != SampleKind::Put {
+            self.tallies.refuse(None, "key");
+        }
+        cage.ok().filter(|_| sample.kind() == SampleKind::Put)
+    }
+
+    fn stream(&self, sample: &Sample) {
+        let Some(cage) = self.cage(sample, "stream") else { return };
+        let taken = match sample.payload().len() {
+            got if got > DESCRIPTION_BYTES_MAX => Err(DescriptionError::Oversized { got }.into()),
+            _ => lock(&self.intake).describe(&cage, &sample.payload().to_bytes(), Instant::now()),
+        };
+        if let Err(refusal) = taken {
+            self.tallies.refuse(Some(&cage), refusal.cause());
+        }
+    }
+
+    fn pose(&self, sample: &Sample) {
+        let arrived = Moment::now();
+        let Some(cage) = self.cage(sample, "pose") else { return };
+        let encoding = sample.encoding().to_string();
+        let payload = sample.payload();
+        let packet = match intake::decode(&encoding, payload.len(), || payload.to_bytes(), self.confidence_min) {
+            Ok(packet) => packet,
+            Err(error) => return self.tallies.refuse(Some(&cage), error.cause()),
+        };
+        let agreed = lock(&self.intake).agree(&cage, packet, arrived);
+        let arrival = match agreed {
+            Ok(arrival) => arrival,
+            Err(refusal) => return self.tallies.refuse(Some(&cage), refusal.cause()),
+        };
+        let when_full = if arrival.packet.lossless { WhenFull::Wait } else { WhenFull::DropOldest };
+        match self.arrivals.push(&cage, arrival, when_full) {
+            Pushed::Taken => {}
+            Pushed::Displaced(_) => self.tallies.with(&cage, |tally| tally.counts.displaced += 1),
+            Pushed::Closed(_) => self.tallies.refuse(Some(&cage), "closing"),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The herald: one thread that publishes events and status messages. A subscriber that is slow holds up this thread,
+//! never the journal or the network.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use zenoh::qos::{CongestionControl, Priority};
+use zenoh::{Session, Wait};
+use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
+
+use crate::acquire::wire::ENCODING_JSON;
+use crate::live::keys::CageName;
+use crate::live::queue::{LaneQueue, Popped, Pushed, WhenFull};
+use crate::live::tally::{Latency, Tallies};
+use crate::live::{LiveError, spawn};
+
+/// Messages of each cage that may wait for the wire; the oldest give way and are counted.
+pub const OUTGOING_MAX: usize = 512;
+
+/// Events of each key that late joiners are given.
+pub const HISTORY_EVENTS: usize = 256;
+
+/// Event keys (cage and delay) whose history is kept; the one that was silent for longest gives way.
+pub const PUBLISHERS_MAX: usize = 1024;
+
+/// Something to publish.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// An event that is in the journal.
+    Event {
+        cage: CageName,
+        key: String,
+        json: String,
+        decided: Instant,
+    },
+    Status {
+        cage: CageName,
+        json: String,
+    },
+}
+
+/// Messages on their way to the wire.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: LaneQueue<CageName, Outgoing>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Outbox {
+    pub fn new() -> Self {
+        Self { queue: LaneQueue::new(OUTGOING_MAX) }
+    }
+
+    /// Queues a message; where its cage has too many, the oldest of them is given up and counted.
+    pub fn send(&self, message: Outgoing, tallies: &Tallies) {
+        let (Outgoing::Event { cage, .. } | Outgoing::Status { cage, .. }) = &message;
+        let cage = cage.clone();
+        match self.queue.push(&cage, message, WhenFull::DropOldest) {
+            Pushed::Displaced(Outgoing::Event { cage, .. }) | Pushed::Closed(Outgoing::Event { cage, .. }) => {
+                tallies.with(&cage, |tally| tally.counts.unpublished += 1);
+            }
+            _ => {}
+        }
+    }
+
+    pub fn pop(&self, deadline: Instant) -> Popped<Outgoing> {
+        self.queue.pop(deadline)
+    }
+
+    pub fn close(&self) {
+        self.queue.close();
+    }
+}
+
+/// Starts the thread; it ends when the outbox is closed and drained.
+pub fn start(session: Session, outbox: Arc<Outbox>, tallies: Arc<Tallies>) -> Result<JoinHandle<()>, LiveError> {
+    spawn("publication", move || {
+        let mut herald = Herald { session, publishers: HashMap::new(), turn: 0 };
+        while let Some(message) = outbox.queue.pop_or_closed() {
+            match message {
+                Outgoing::Event { cage, key, json, decided } => {
+                    let done = herald.event(key, json);
+                    tallies.with(&cage, |tally| match done {
+                        Ok(()) => {
+                            tally.counts.published += 1;
+                            tally.record(Latency::Publication, decided.elapsed());
+                        }
+                        Err(_) => tally.counts.unpublished += 1,
+                    });
+                }
+                // A status is said again in a few seconds: one that is lost is not worth counting.
+                Outgoing::Status { cage, json } => drop(herald.status(&cage, json)),
+            }
+        }
+    })
+}
+
+struct Herald {
+    session: Session,
+    publishers: HashMap<String, (AdvancedPublisher<'static>, u64)>,
+    turn: u64,
+}
+
+impl Herald {
+    fn event(&mut self, key: String, json: String) -> zenoh::Result<()> {
+        self.turn += 1;
+        if let Some((publisher, used)) = self.publishers.get_mut(&key) {
+            *used = self.turn;
+            return publisher.put(json).wait();
+        }
+        if self.publishers.len() >= PUBLISHERS_MAX {
+            let oldest = self.publishers.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| key.clone());
+            oldest.and_then(|key| self.publishers.remove(&key));
+        }
+        let publisher = self
+            .session
+            .declare_publisher(key.clone())
+            .encoding(ENCODING_JSON)
+            .congestion_control(CongestionControl::Block)
+            .priority(Priority::InteractiveHigh)
+            .express(true)
+            .cache(CacheConfig::default().max_samples(HISTORY_EVENTS))
+            .sample_miss_detection(MissDetectionConfig::default())
+            .publisher_detection()
+            .wait()?;
+        publisher.put(json).wait()?;
+        self.publishers.insert(key, (publisher, self.turn));
+        Ok(())
+    }
+
+    fn status(&self, cage: &CageName, json: String) -> zenoh::Result<()> {
+        self.session
+            .put(cage.status(), json)
+            .encoding(ENCODING_JSON)
+            .congestion_control(CongestionControl::Drop)
+            .priority(Priority::Data)
+            .wait()
+    }
+}

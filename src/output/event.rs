@@ -1,0 +1,226 @@
+//! The event: what leaves the house when a bout begins or ends. Versioned JSON, one object an edge.
+//!
+//! ```json
+//! {"version":1,"sequence":42,"publication_nanos":1700000000700000000,"rig":"rig1","cage":"cage1",
+//!  "bout":"rig1/cage1/17c2f0a1-7","agent":"rat1","target":"rat2","behavior":"chase","kind":"directed",
+//!  "label_set":"Lab","edge":"offset","onset_tick":300,"stop_tick":345,"decision_tick":360,"delay":15,"score":0.93,
+//!  "capture_nanos":1700000000600000000,"clock":"unix","decision_nanos":1700000000690000000,"model":"3f…","origin":"live"}
+//! ```
+//!
+//! - `agent` and `target` are there for directed behaviors, `agent` alone for self behaviors; mutual and undirected ones
+//!   carry `animals`, two names without order, and never name an agent.
+//! - `stop_tick` (the first tick after the bout) is there at an offset only.
+//! - `capture_nanos` is the capture time of the newest frame that the decision saw, on the clock that `clock` names;
+//!   both are absent where the rig cannot say. `decision_nanos` and `publication_nanos` are of this machine's wall
+//!   clock (since 1970, UTC); the latter is read just before the event is written to the journal and published.
+//! - `sequence` counts all events of a journal and goes on after a restart.
+//! - `bout` is the same at the onset and the offset, and never used again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::behavior::{Ethogram, Kind, Subject};
+use crate::output::{Edge, Transition};
+use crate::stream::{Origin, StreamDescription};
+
+pub const EVENT_VERSION: u32 = 1;
+
+/// Most bytes of an event, by the limits of the names in it.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+
+/// An event as it is written and published.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub version: u32,
+    pub sequence: u64,
+    pub publication_nanos: i64,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// An edge of a bout in words, before the journal gives it its number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub rig: String,
+    pub cage: String,
+    pub bout: String,
+    #[serde(flatten)]
+    pub animals: Animals,
+    pub behavior: String,
+    pub kind: Kind,
+    pub label_set: String,
+    pub edge: EdgeWord,
+    pub onset_tick: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_tick: Option<u64>,
+    pub decision_tick: u64,
+    /// Ticks between a moment and the verdict on it.
+    pub delay: u32,
+    pub score: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_nanos: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
+    pub decision_nanos: i64,
+    /// Hash of the model that decided.
+    pub model: String,
+    pub origin: Origin,
+}
+
+/// Whom an event is about, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Animals {
+    Directed { agent: String, target: String },
+    Undirected { animals: [String; 2] },
+    Alone { agent: String },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EdgeWord {
+    Onset,
+    Offset,
+}
+
+/// Where and when a transition was decided: all that an event needs besides the transition itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    pub rig: &'a str,
+    pub cage: &'a str,
+    /// Never the same for two lives of a cage.
+    pub epoch: &'a str,
+    pub ethogram: &'a Ethogram,
+    pub model: &'a str,
+    pub stream: &'a StreamDescription,
+    pub capture_nanos: Option<i64>,
+    pub decision_nanos: i64,
+}
+
+impl Verdict {
+    /// A transition in words.
+    ///
+    /// # Panics
+    /// On a transition of another ethogram or of more individuals than the stream's.
+    pub fn new(transition: &Transition, setting: &Setting) -> Self {
+        let Setting { rig, cage, epoch, ethogram, stream, .. } = *setting;
+        let spec = ethogram.spec(transition.cell.behavior);
+        let label_set = &ethogram.label_sets()[ethogram.label_set_of(transition.cell.behavior)];
+        let (edge, stop_tick) = match transition.edge {
+            Edge::Onset => (EdgeWord::Onset, None),
+            Edge::Offset { stop } => (EdgeWord::Offset, Some(stop.0)),
+        };
+        Self {
+            rig: rig.to_owned(),
+            cage: cage.to_owned(),
+            bout: format!("{rig}/{cage}/{epoch}-{}", transition.bout),
+            animals: Animals::new(transition.cell.subject, stream.individuals()),
+            behavior: spec.name.clone(),
+            kind: spec.kind,
+            label_set: label_set.name.clone(),
+            edge,
+            onset_tick: transition.onset.0,
+            stop_tick,
+            decision_tick: transition.decided.0,
+            delay: transition.delay.0,
+            score: transition.score,
+            capture_nanos: setting.capture_nanos,
+            clock: setting.capture_nanos.and(stream.clock()).map(str::to_owned),
+            decision_nanos: setting.decision_nanos,
+            model: setting.model.to_owned(),
+            origin: stream.origin(),
+        }
+    }
+}
+
+impl Animals {
+    fn new(subject: Subject, individuals: &[String]) -> Self {
+        let name = |slot: crate::behavior::Individual| individuals[usize::from(slot.0)].clone();
+        match subject {
+            Subject::One(individual) => Self::Alone { agent: name(individual) },
+            Subject::Ordered { agent, target } => Self::Directed { agent: name(agent), target: name(target) },
+            Subject::Both { first, second } => Self::Undirected { animals: [name(first), name(second)] },
+        }
+    }
+}
+
+impl Event {
+    pub fn new(verdict: Verdict, sequence: u64, publication_nanos: i64) -> Self {
+        Self { version: EVENT_VERSION, sequence, publication_nanos, verdict }
+    }
+
+    /// The JSON of this event, in one line without its end.
+    #[allow(clippy::missing_panics_doc, reason = "names and numbers always serialize")]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("names and numbers always serialize")
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::behavior::{Behavior, BehaviorSpec, Cell, Individual, LabelSet};
+    use crate::time::{DelayTicks, Tick};
+
+    fn transition(subject: Subject, edge: Edge) -> Transition {
+        let cell = Cell { behavior: Behavior(1), subject };
+        let (onset, decided) = (Tick(300), Tick(360));
+        Transition { delay: DelayTicks(15), bout: 7, cell, edge, onset, decided, score: 0.5 }
+    }
+
+    pub(crate) fn verdict(subject: Subject, edge: Edge) -> Verdict {
+        let kind = match subject {
+            Subject::One(_) => Kind::OfSelf,
+            Subject::Ordered { .. } => Kind::Directed,
+            Subject::Both { .. } => Kind::Undirected,
+        };
+        let set = |set: &str, name: &str| LabelSet {
+            name: set.to_owned(),
+            behaviors: vec![BehaviorSpec { name: name.to_owned(), kind }],
+        };
+        let stream = r#"{"skeleton":{"name":"m","keypoints":["nose","neck","tail"],"front":"nose","centre":"neck",
+            "rear":"tail","edges":[]},"individuals":["rat1","rat2"],"rate_hz":30.0,"body_length_px":80.0,"clock":"unix",
+            "origin":"simulated"}"#;
+        let setting = Setting {
+            rig: "rig1",
+            cage: "cage1",
+            epoch: "e",
+            ethogram: &Ethogram::new(vec![set("A", "rest"), set("Lab", "chase")]),
+            model: "hash",
+            stream: &serde_json::from_str(stream).unwrap(),
+            capture_nanos: Some(5),
+            decision_nanos: 6,
+        };
+        Verdict::new(&transition(subject, edge), &setting)
+    }
+
+    const BOTH: Subject = Subject::Both { first: Individual(0), second: Individual(1) };
+    const ORDERED: Subject = Subject::Ordered { agent: Individual(1), target: Individual(0) };
+
+    #[test]
+    fn an_event_reads_as_it_was_written() {
+        for subject in [BOTH, ORDERED, Subject::One(Individual(1))] {
+            for edge in [Edge::Onset, Edge::Offset { stop: Tick(345) }] {
+                let event = Event::new(verdict(subject, edge), 42, 9);
+                assert_eq!(serde_json::from_str::<Event>(&event.to_json()).unwrap(), event);
+            }
+        }
+    }
+
+    #[test]
+    fn the_layout_is_the_documented_one() {
+        let event = Event::new(verdict(ORDERED, Edge::Offset { stop: Tick(345) }), 42, 9);
+        let expected = concat!(
+            r#"{"version":1,"sequence":42,"publication_nanos":9,"rig":"rig1","cage":"cage1","bout":"rig1/cage1/e-7","#,
+            r#""agent":"rat2","target":"rat1","behavior":"chase","kind":"directed","label_set":"Lab","edge":"offset","#,
+            r#""onset_tick":300,"stop_tick":345,"decision_tick":360,"delay":15,"score":0.5,"capture_nanos":5,"#,
+            r#""clock":"unix","decision_nanos":6,"model":"hash","origin":"simulated"}"#
+        );
+        assert_eq!(event.to_json(), expected);
+    }
+
+    #[test]
+    fn an_undirected_verdict_never_names_an_agent() {
+        let json = Event::new(verdict(BOTH, Edge::Onset), 1, 9).to_json();
+        assert!(json.contains(r#""animals":["rat1","rat2"]"#) && !json.contains("agent"), "{json}");
+    }
+}
