@@ -17,7 +17,8 @@
 //! - Only [`live`] knows zenoh, only [`corpus`] and [`commands`] know recordings' files, and only
 //!   [`output::journal`] writes while detecting.
 //! - Nothing depends on [`train`].
-//! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks and the decoder's own state, on nothing older.
+//! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on whether an even or an odd number of ticks came
+//!   before them (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
 //! - A missing keypoint is masked, never zero: see [`poses::Keypoint`].
 //!
 //! # Glossary of shapes

@@ -266,8 +266,12 @@ def in_ring_order(by_age: Tensor, position: int, dim: int) -> Tensor:
     return by_age.roll(position + 1, dim)
 
 
+LEARNED_BIAS_GAIN = 4.0
+
+
 class WindowAttention(nn.Module):
-    """Attention over the last `window` steps with a bias for every head and lag, oldest lag first."""
+    """Attention over the last `window` steps with a bias for every head and lag, oldest lag first: what is learned, on
+    top of a slope by which the first head reaches half of the window, and each further one a quarter as far."""
 
     def __init__(self, channels: int, heads: int, window: int):
         super().__init__()
@@ -275,6 +279,11 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
         self.bias = nn.Parameter(torch.zeros(heads, window))
+        reach = (window / 2 / 4.0 ** torch.arange(heads)).clamp(min=1)
+        self.register_buffer("slopes", -torch.arange(window).flip(0) / reach[:, None], persistent=False)
+
+    def lag_bias(self) -> Tensor:
+        return self.slopes + LEARNED_BIAS_GAIN * self.bias
 
     def zero_state(self, streams: int) -> Tensor:
         return self.bias.new_zeros(streams, self.window, 2 * self.channels)
@@ -285,7 +294,7 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         ticks = torch.arange(x.shape[1])
         lag = ticks[:, None] - ticks[None, :]
-        bias = self.bias[:, (self.window - 1 - lag).clamp(0, self.window - 1)]
+        bias = self.lag_bias()[:, (self.window - 1 - lag).clamp(0, self.window - 1)]
         bias = bias.masked_fill((lag < 0) | (lag >= self.window), -torch.inf)
         return self.out(attend(*self.split(x), bias))
 
@@ -293,7 +302,7 @@ class WindowAttention(nn.Module):
         query, keys_values = self.split(x)
         ring[:, position % self.window] = keys_values[:, 0]
         filled = min(position + 1, self.window)
-        bias = in_ring_order(self.bias, position, 1)[:, None, :filled]
+        bias = in_ring_order(self.lag_bias(), position, 1)[:, None, :filled]
         return self.out(attend(query, ring[:, :filled], bias))
 
 

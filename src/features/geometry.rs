@@ -31,7 +31,7 @@ impl Body {
     /// fewer than two of the three are present it is held from `past` (newest first) for up to
     /// [`HEADING_HOLD_TICKS`], and after that it is unknown: an animal of unknown heading has no body frame, so its
     /// features are masked.
-    pub fn measure<'a>(points: &[Keypoint], axis: Axis, past: impl Iterator<Item = &'a Self> + Clone) -> Self {
+    pub fn measure<'a>(points: &[Keypoint], axis: Axis, past: &(impl Iterator<Item = &'a Self> + Clone)) -> Self {
         let [front, centre, rear] = [axis.front, axis.centre, axis.rear].map(|part| Vec2::of(&points[part]));
         let direction = |from: Option<Vec2>, to: Option<Vec2>| (to? - from?).unit();
         let measured = direction(rear, front).or_else(|| direction(rear, centre)).or_else(|| direction(centre, front));
@@ -112,7 +112,7 @@ impl Geometry {
     }
 
     /// Measures this tick in place. `past(n)` is the geometry of n + 1 ticks ago.
-    pub fn measure<'a, P>(&mut self, points: &[Keypoint], skeleton: &Skeleton, past: P)
+    pub fn measure<'a, P>(&mut self, points: &[Keypoint], skeleton: &Skeleton, past: &P)
     where
         P: Iterator<Item = &'a Self> + Clone,
     {
@@ -121,7 +121,7 @@ impl Geometry {
         let points_of = |individual: usize| &points[individual * keypoints..(individual + 1) * keypoints];
         for individual in 0..individuals {
             let past_bodies = past.clone().map(|geometry| &geometry.bodies[individual]);
-            self.bodies[individual] = Body::measure(points_of(individual), skeleton.axis(), past_bodies);
+            self.bodies[individual] = Body::measure(points_of(individual), skeleton.axis(), &past_bodies);
         }
         for focal in 0..individuals {
             for other in (0..individuals).filter(|&other| other != focal) {

@@ -88,7 +88,7 @@ impl Extractor {
             Geometry::empty(self.individuals)
         };
         let Some(points) = ring.age(0) else { return &self.features };
-        newest.measure(points, &self.skeleton, self.history.iter());
+        newest.measure(points, &self.skeleton, &self.history.iter());
         self.history.push_front(newest);
         let past = Past { ring, history: &self.history, skeleton: &self.skeleton };
         kinematics::fill(&past, &mut self.features);

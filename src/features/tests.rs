@@ -18,14 +18,16 @@ fn skeleton() -> Skeleton {
 
 const POINTS: usize = 10;
 
+type Point = Option<(f32, f32)>;
+
 /// Two wandering animals, some points missing; `None` is missing.
-fn wander(ticks: usize) -> impl Strategy<Value = Vec<Vec<Option<(f32, f32)>>>> {
+fn wander(ticks: usize) -> impl Strategy<Value = Vec<Vec<Point>>> {
     let step = (-0.2_f32..0.2, -0.2_f32..0.2);
     let point = prop::option::weighted(0.8, (-0.6_f32..0.6, -0.6_f32..0.6));
     let tick = (prop::array::uniform2(step), prop::collection::vec(point, POINTS));
     prop::collection::vec(tick, ticks).prop_map(|ticks| {
         let mut centres = [(0.0_f32, 0.0_f32), (1.5, 0.5)];
-        let of_tick = |(steps, points): ([(f32, f32); 2], Vec<Option<(f32, f32)>>)| {
+        let of_tick = |(steps, points): ([(f32, f32); 2], Vec<Point>)| {
             for (centre, step) in centres.iter_mut().zip(steps) {
                 *centre = (centre.0 + step.0, centre.1 + step.1);
             }
@@ -39,8 +41,8 @@ fn wander(ticks: usize) -> impl Strategy<Value = Vec<Vec<Option<(f32, f32)>>>> {
     })
 }
 
-fn keypoints(tick: &[Option<(f32, f32)>], change: impl Fn(f32, f32) -> (f32, f32)) -> Vec<Keypoint> {
-    let keypoint = |point: &Option<(f32, f32)>| match *point {
+fn keypoints(tick: &[Point], change: impl Fn(f32, f32) -> (f32, f32)) -> Vec<Keypoint> {
+    let keypoint = |point: &Point| match *point {
         Some((x, y)) => {
             let (x, y) = change(x, y);
             Keypoint { x, y, confidence: 0.9 }
@@ -87,7 +89,7 @@ proptest! {
 
     #[test]
     fn exchanging_the_animals_exchanges_their_features(ticks in wander(80)) {
-        let exchanged = |tick: &Vec<Option<(f32, f32)>>| [&tick[5..], &tick[..5]].concat();
+        let exchanged = |tick: &Vec<Point>| [&tick[5..], &tick[..5]].concat();
         let before = last(ticks.iter().map(|tick| keypoints(tick, |x, y| (x, y))));
         let after = last(ticks.iter().map(|tick| keypoints(&exchanged(tick), |x, y| (x, y))));
         for (before, after) in [
@@ -105,7 +107,7 @@ proptest! {
     #[test]
     fn nothing_older_than_the_reach_matters(ticks in wander(REACH_TICKS + 40), other in wander(40)) {
         let recent = &ticks[40..];
-        let as_they_are = |tick: &Vec<Option<(f32, f32)>>| keypoints(tick, |x, y| (x, y));
+        let as_they_are = |tick: &Vec<Point>| keypoints(tick, |x, y| (x, y));
         let one = last(ticks.iter().map(as_they_are));
         let two = last(other.iter().chain(recent).map(as_they_are));
         prop_assert_eq!(&one, &two);

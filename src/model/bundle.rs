@@ -1,6 +1,6 @@
 //! A model as it lies on disk: a directory with `model.safetensors` (weights) and `model.toml` (everything else).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::architecture::{Architecture, ArchitectureError};
 use super::network::Network;
+use super::variables::Variables;
 use super::wiring::Vocabulary;
 use crate::behavior::{Ethogram, LabelSet};
 use crate::features;
@@ -132,11 +133,24 @@ impl Model {
                 return Err(ModelError::Value { path: path.clone(), key: "weights", expected, got });
             }
         }
+        let expected = Self::expected_weights(&card, &ethogram).map_err(misfit)?;
+        if let Some(surplus) = weights.keys().find(|name| !expected.contains(*name)) {
+            let (expected, got) = (format!("{} tensors", expected.len()), format!("a tensor {surplus} beyond them"));
+            return Err(ModelError::Value { path, key: "weights", expected, got });
+        }
         let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
         let network =
             Network::new(&card.architecture, card.vocabulary.0.len(), &ethogram, card.delays_ticks.len(), &vb)
                 .map_err(misfit)?;
         Ok(Self { card, ethogram, rules, hash, network })
+    }
+
+    /// Names of the tensors that this card's network is made of.
+    fn expected_weights(card: &Card, ethogram: &Ethogram) -> candle_core::Result<HashSet<String>> {
+        let variables = Variables::new(0);
+        let (vb, delays) = (variables.builder(&Device::Cpu), card.delays_ticks.len());
+        Network::new(&card.architecture, card.vocabulary.0.len(), ethogram, delays, &vb)?;
+        Ok(variables.all().into_iter().map(|(name, _)| name).collect())
     }
 
     pub fn name(&self) -> &str {
@@ -214,7 +228,7 @@ fn rules_by_delay(card: &Card, ethogram: &Ethogram, path: &Path) -> Result<Vec<V
             return Err(ModelError::Value { path: path.into(), key: "rules", expected, got });
         }
         for (of_delay, rule) in by_delay.iter_mut().zip(rules) {
-            of_delay.push(rule.clone());
+            of_delay.push(*rule);
         }
     }
     Ok(by_delay)

@@ -59,6 +59,9 @@ impl Graph {
         0
     }
 
+    /// An animal of which nothing is present still gets a vector: that of an empty pool and of channels that say so.
+    /// What the others are to an animal is the mean over all of them, absent ones included, with their validity among
+    /// the channels.
     pub fn apply(&self, inputs: &Inputs, wiring: &Wiring) -> Result<Encoded> {
         let (b, t, i, k, _) = inputs.nodes.dims5()?;
         let animals = b * t * i;
@@ -155,7 +158,7 @@ impl Between {
             let edges = self.edges.apply(&inputs.edges)?.reshape((ticks * pairs, a, a, 2 * channels))?;
             let kv = edges.broadcast_add(&kv)?.reshape((ticks * pairs * a, a, 2 * channels))?;
             let heard = attention::set(&query, &kv, &self.bias, &edge_present)?;
-            // The mean over the others that are there; nothing where nobody is.
+            // The mean over the others that are there; only the bias of `out` where nobody is.
             let there = edge_present.max(1)?.reshape((ticks, i, j, a, 1))?;
             let count = there.sum(2)?.clamp(1_f32, f32::MAX)?;
             let heard = heard.reshape((ticks, i, j, a, channels))?.sum(2)?.broadcast_div(&count)?;

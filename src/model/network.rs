@@ -24,7 +24,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// One constructor serves training and inference: `vb` makes new variables or reads stored weights.
+    /// One constructor serves training and inference: `vb` makes new variables or reads stored weights. The
+    /// architecture is one that passed its [`Architecture::check`].
     pub fn new(
         architecture: &Architecture,
         vocabulary: usize,
@@ -60,8 +61,15 @@ impl Network {
         self.run(inputs, wiring, noise, |x| self.backbone.forward(x, noise))
     }
 
-    /// Logits (B, 1, D, N) of the next tick; `inputs` holds one tick.
+    /// Logits (B, 1, D, N) of the next tick.
+    ///
+    /// # Errors
+    /// Inputs of more or fewer than one tick.
     pub fn step(&self, inputs: &Inputs, wiring: &Wiring, state: &mut BackboneState) -> Result<Tensor> {
+        let ticks = inputs.nodes.dim(1)?;
+        if ticks != 1 {
+            candle_core::bail!("a step takes inputs of one tick, got {ticks}");
+        }
         self.run(inputs, wiring, None, |x| self.backbone.step(x, state))
     }
 

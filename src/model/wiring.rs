@@ -59,6 +59,9 @@ pub struct Wiring {
 
 impl Wiring {
     /// `parts` from [`Vocabulary::indices`].
+    ///
+    /// # Panics
+    /// Never: both orders of every pair are among the ordered pairs.
     pub fn new(
         skeleton: &Skeleton,
         parts: Vec<u32>,
@@ -69,7 +72,10 @@ impl Wiring {
         let axis = skeleton.axis();
         let anchors: [u32; ANCHORS] = [axis.front, axis.centre, axis.rear].map(|keypoint| keypoint as u32);
         let ordered = ordered_pairs(individuals);
-        let place = |pair: (u32, u32)| ordered.iter().position(|ordered| *ordered == pair).unwrap_or(0) as u32;
+        let place = |pair: (u32, u32)| {
+            let place = ordered.iter().position(|ordered| *ordered == pair);
+            place.expect("the ordered pairs hold both orders of every pair") as u32
+        };
         let unordered: Vec<(u32, u32)> = ordered.iter().copied().filter(|(a, b)| a < b).collect();
         let indices = |values: Vec<u32>| {
             let count = values.len();

@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
         for (behavior, label_set, spec) in ethogram.behaviors() {
             let set = &ethogram.label_sets()[label_set].name;
             let index = behavior.0 as usize;
-            let rules = fitted.iter().map(|of_delay| of_delay[index].clone()).collect();
+            let rules = fitted.iter().map(|of_delay| of_delay[index]).collect();
             by_set.entry(set.clone()).or_default().insert(spec.name.clone(), rules);
             let scores = f1.iter().map(|of_delay| (of_delay[index] * 1e4).round() / 1e4).collect();
             scores_by_set.entry(set.clone()).or_default().insert(spec.name.clone(), scores);

@@ -148,11 +148,11 @@ impl Sampler {
         for (index, session) in sessions.iter().enumerate() {
             let count = session.cells.len();
             for tick in 0..session.ticks {
-                for cell in 0..count {
+                for (cell, onsets) in onsets.iter_mut().enumerate().take(count) {
                     let at = tick * count + cell;
                     let before = tick > 0 && session.truth[at - count];
                     if session.truth[at] && session.labelled[at] && !before {
-                        onsets[cell].push((index, tick));
+                        onsets.push((index, tick));
                     }
                 }
             }
@@ -184,16 +184,13 @@ pub fn targets(session: &Session, first: usize, ticks: usize, delays: &[DelayTic
     let (mut truth, mut labelled) = (Vec::with_capacity(size), Vec::with_capacity(size));
     for tick in 0..ticks {
         for delay in delays {
-            match tick.checked_sub(delay.0 as usize) {
-                Some(about) => {
-                    let row = (first + about) * cells..(first + about + 1) * cells;
-                    truth.extend_from_slice(&session.truth[row.clone()]);
-                    labelled.extend_from_slice(&session.labelled[row]);
-                }
-                None => {
-                    truth.extend(std::iter::repeat_n(false, cells));
-                    labelled.extend(std::iter::repeat_n(false, cells));
-                }
+            if let Some(about) = tick.checked_sub(delay.0 as usize) {
+                let row = (first + about) * cells..(first + about + 1) * cells;
+                truth.extend_from_slice(&session.truth[row.clone()]);
+                labelled.extend_from_slice(&session.labelled[row]);
+            } else {
+                truth.extend(std::iter::repeat_n(false, cells));
+                labelled.extend(std::iter::repeat_n(false, cells));
             }
         }
     }

@@ -5,4 +5,5 @@ mod common;
 mod gradients;
 mod laws;
 mod live;
+mod twin;
 mod world;

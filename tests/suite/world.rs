@@ -39,7 +39,7 @@ pub fn stream(individuals: usize) -> StreamDescription {
     StreamDescription::new(skeleton(), names, TICK_RATE_HZ, BODY_LENGTH_PX, None, Origin::Simulated).unwrap()
 }
 
-/// Numbers without pattern, the same for the same arguments (SplitMix64), within [0, 1).
+/// Numbers without pattern, the same for the same arguments (`SplitMix64`), within [0, 1).
 pub fn noise(seed: u64, index: u64) -> f32 {
     let mut z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(index.wrapping_mul(0xbf58_476d_1ce4_e5b9));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -61,7 +61,7 @@ pub fn frame(individuals: usize, number: u64, seed: u64) -> Frame {
             let index = 1000 + (number * 8 + animal as u64) * 8 + part as u64;
             let jitter = |axis| 3.0 * (noise(seed, index * 2 + axis) - 0.5);
             let (x, y) = (centre.0 + along * heading.cos() + jitter(0), centre.1 + along * heading.sin() + jitter(1));
-            let lost = noise(seed ^ 77, index) < 0.08;
+            let lost = noise(seed + 77, index) < 0.08;
             keypoints.push(if lost { Keypoint::MISSING } else { Keypoint { x, y, confidence: 0.9 } });
         }
     }
@@ -105,7 +105,7 @@ pub fn architecture() -> Architecture {
 pub fn card(delays: &[u32]) -> Card {
     let rule = DecodeRule { on: 0.5, off: 0.45, duration_ticks_min: 2, gap_ticks_max: 3 };
     let rules = |set: &LabelSet| {
-        let of = |spec: &BehaviorSpec| (spec.name.clone(), vec![rule.clone(); delays.len()]);
+        let of = |spec: &BehaviorSpec| (spec.name.clone(), vec![rule; delays.len()]);
         (set.name.clone(), set.behaviors.iter().map(of).collect())
     };
     Card {
