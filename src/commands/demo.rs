@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use crossbeam::channel::{Receiver, Sender, bounded};
-use zenoh::sample::Sample;
-use zenoh::{Session, Wait};
 
 use super::detect::{report, say, shout};
 use crate::acquire::wire::Encoding;
@@ -18,8 +16,9 @@ use crate::live::LiveError;
 use crate::live::detector::{Config, Detector};
 use crate::live::interrupt::interrupts;
 use crate::live::keys::{CageName, Rigs};
+use crate::live::listener::Listener;
 use crate::live::publisher::{Play, Played, play};
-use crate::live::session::{Endpoints, listening};
+use crate::live::session::{Endpoints, Patience, listening};
 use crate::model::Model;
 use crate::output::event::{Animals as Whom, EdgeWord, Event};
 use crate::stream::Origin;
@@ -39,9 +38,6 @@ The rats are drawn by chance and behave like no real ones: the verdicts mean not
 
 /// Where the simulated animals come from.
 const SEED: u64 = 7;
-
-/// Events that may wait to be printed; more are left out.
-const EVENTS_MAX: usize = 256;
 
 /// Watch two simulated animals: rig, zenoh and detector in one process.
 #[derive(Debug, clap::Args)]
@@ -64,26 +60,19 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let kept = args.journal.is_some();
     let name = format!("vibrissa-demo-{}.jsonl", std::process::id());
     let journal = args.journal.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
-    let near = Endpoints { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() }.open()?;
-    let far = Endpoints { listen: Vec::new(), connect: listening(&near) }.open()?;
+    let near =
+        Endpoints { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() }.open(Patience::Detector)?;
+    let far = Endpoints { listen: Vec::new(), connect: listening(&near) }.open(Patience::Rig)?;
     let confidence_min = model.card().confidence_min;
     let detector = Detector::start(&near, model, &Config { confidence_min, ..Config::new(journal.clone()) })?;
-    let (events, arriving) = bounded(EVENTS_MAX);
-    let subscriber = far.declare_subscriber(Rigs::All.events()).callback(move |sample: Sample| {
-        if let Ok(event) = serde_json::from_slice::<Event>(&sample.payload().to_bytes()) {
-            // Printing may be slow; the wire is not to wait for it.
-            let _ = events.try_send(event);
-        }
-    });
-    let subscriber = subscriber.wait().map_err(anyhow::Error::msg).context("subscribing to events")?;
+    let listener = Listener::new(&far, &Rigs::All)?;
     let (stop, stopped) = bounded(1);
     let rig = start_rig(far.clone(), stopped)?;
     let start = Instant::now();
-    let watched = watch(&detector, &arriving, start, Duration::from_secs(args.seconds));
+    let watched = watch(&detector, &listener.events, start, Duration::from_secs(args.seconds));
     let played = end_rig(rig, stop)?;
     let tallies = detector.stop().context("detection did not end in order")?;
-    drop(subscriber);
-    arriving.try_iter().for_each(|event| say(&line(&event, start)));
+    listener.events.try_iter().for_each(|event| say(&line(&event, start)));
     say("");
     report(&tallies, true);
     if kept {
@@ -100,7 +89,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_rig(session: Session, stop: Receiver<()>) -> anyhow::Result<JoinHandle<Result<Played, LiveError>>> {
+fn start_rig(session: zenoh::Session, stop: Receiver<()>) -> anyhow::Result<JoinHandle<Result<Played, LiveError>>> {
     let (stream, cage) = (animals::stream()?, CageName::new("demo", "cage1")?);
     let how = Play { cage, origin: Origin::Simulated, speed: 1.0, lossless: false, encoding: Encoding::Binary };
     let run = move || play(&session, &stream, animals::Animals::new(SEED), &how, &stop);

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use crate::live::detector::{Config, Detector};
 use crate::live::interrupt::interrupts;
 use crate::live::keys::Rigs;
-use crate::live::session::{Endpoints, listening};
+use crate::live::session::{Endpoints, Patience, listening};
 use crate::live::tally::Tallies;
 use crate::model::Model;
 
@@ -46,7 +46,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let model = Arc::new(Model::load(&args.model)?);
-    let session = args.endpoints.clone().or_listen().open()?;
+    let session = args.endpoints.clone().or_listen().open(Patience::Detector)?;
     let confidence_min = model.card().confidence_min;
     say(&format!("model {} ({})", model.name(), model.hash()));
     let config = Config { rigs: args.rig.clone(), confidence_min, ..Config::new(args.journal.clone()) };

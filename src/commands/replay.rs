@@ -9,7 +9,7 @@ use crate::acquire::wire::Encoding;
 use crate::live::interrupt::interrupts;
 use crate::live::keys::CageName;
 use crate::live::publisher::{Play, play};
-use crate::live::session::Endpoints;
+use crate::live::session::{Endpoints, Patience};
 use crate::model::Model;
 use crate::stream::Origin;
 
@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let encoding = if args.json { Encoding::Json } else { Encoding::Binary };
     let how = Play { cage, origin: Origin::Replay, speed: args.speed, lossless: args.lossless, encoding };
     let interrupts = interrupts()?;
-    let session = args.endpoints.clone().or_connect().open()?;
+    let session = args.endpoints.clone().or_connect().open(Patience::Rig)?;
     println!("{}: {} frames to {}", recording.name, recording.frames.len(), how.cage.pose());
     let played = play(&session, &recording.stream, recording.frames.into_iter(), &how, &interrupts)?;
     match played.taken {

@@ -20,6 +20,7 @@ pub mod inference;
 pub mod intake;
 pub mod interrupt;
 pub mod keys;
+pub mod listener;
 pub mod publisher;
 pub mod queue;
 pub mod scribe;

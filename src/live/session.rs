@@ -10,8 +10,23 @@ pub const ENDPOINT: &str = "tcp/127.0.0.1:7447";
 /// Most bytes of a zenoh message that is taken in at all; payloads have lower limits of their own.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long a publisher that must not drop waits for room on the wire before zenoh gives its link up, in seconds.
-pub const BLOCK_SECS_MAX: u64 = 60;
+/// What happens when a session that must not drop finds no room on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// After a second the slow peer's link is closed: a detector's events wait for one peer at the cost of all others.
+    Detector,
+    /// After a minute: a lossless replay has one peer, and waits for it.
+    Rig,
+}
+
+impl Patience {
+    fn micros(self) -> u64 {
+        match self {
+            Self::Detector => 1_000_000,
+            Self::Rig => 60_000_000,
+        }
+    }
+}
 
 /// Endpoints in zenoh's notation, such as `tcp/127.0.0.1:7447`, `tcp/0.0.0.0:7447` or `unixsock-stream//tmp/v.sock`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
@@ -44,7 +59,7 @@ impl Endpoints {
     }
 
     /// zenoh's own configuration: a peer with exactly these endpoints, nothing announced or searched by multicast.
-    fn config(&self) -> Result<Config, zenoh::Error> {
+    fn config(&self, patience: Patience) -> Result<Config, zenoh::Error> {
         let json = |endpoints: &[String]| serde_json::to_string(endpoints).expect("strings always serialize");
         let mut config = Config::default();
         for (key, value) in [
@@ -53,10 +68,7 @@ impl Endpoints {
             ("connect/endpoints", json(&self.connect)),
             ("scouting/multicast/enabled", "false".to_owned()),
             ("transport/link/rx/max_message_size", MESSAGE_BYTES_MAX.to_string()),
-            (
-                "transport/link/tx/queue/congestion_control/block/wait_before_close",
-                (BLOCK_SECS_MAX * 1_000_000).to_string(),
-            ),
+            ("transport/link/tx/queue/congestion_control/block/wait_before_close", patience.micros().to_string()),
         ] {
             config.insert_json5(key, &value)?;
         }
@@ -68,8 +80,8 @@ impl Endpoints {
     /// # Errors
     /// An endpoint that zenoh cannot parse, or one to listen at that is taken. An endpoint to connect to that does not
     /// answer is no error: zenoh keeps trying.
-    pub fn open(&self) -> Result<Session, LiveError> {
-        let config = self.config().map_err(LiveError::zenoh("configuration"))?;
+    pub fn open(&self, patience: Patience) -> Result<Session, LiveError> {
+        let config = self.config(patience).map_err(LiveError::zenoh("configuration"))?;
         zenoh::open(config).wait().map_err(LiveError::zenoh("opening a session"))
     }
 }

@@ -12,7 +12,7 @@ use vibrissa::core::Cage;
 use vibrissa::live::detector::{Config, Detector};
 use vibrissa::live::keys::{CageName, Rigs};
 use vibrissa::live::publisher::{Play, Played, play};
-use vibrissa::live::session::{Endpoints, listening};
+use vibrissa::live::session::{Endpoints, Patience, listening};
 use vibrissa::live::tally::Counts;
 use vibrissa::model::bundle;
 use vibrissa::output::event::{EdgeWord, Event};
@@ -59,11 +59,12 @@ struct Bench {
 impl Bench {
     fn new(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let near = Endpoints { listen: vec!["tcp/127.0.0.1:0".into()], connect: vec![] }.open().unwrap();
+        let near =
+            Endpoints { listen: vec!["tcp/127.0.0.1:0".into()], connect: vec![] }.open(Patience::Detector).unwrap();
         let mut config = Config::new(folder.path().join("journal.jsonl"));
         change(&mut config);
         let detector = Detector::start(&near, world::model(&DELAYS), &config).unwrap();
-        let rig = Endpoints { listen: vec![], connect: listening(&near) }.open().unwrap();
+        let rig = Endpoints { listen: vec![], connect: listening(&near) }.open(Patience::Rig).unwrap();
         Self { detector, near, rig, folder }
     }
 
@@ -326,7 +327,7 @@ impl Program {
 
 /// Receives events until `enough` came; the replay goes on until the sender is dropped.
 fn receive(endpoint: &str, enough: usize) -> (Session, Receiver<String>, Sender<()>) {
-    let rig = Endpoints { listen: vec![], connect: vec![endpoint.to_owned()] }.open().unwrap();
+    let rig = Endpoints { listen: vec![], connect: vec![endpoint.to_owned()] }.open(Patience::Rig).unwrap();
     let (events, heard) = unbounded();
     let on_event = move |sample: Sample| {
         let _ = events.send(sample.payload().try_to_string().unwrap().into_owned());
