@@ -21,6 +21,9 @@ pub struct TrainConfig {
     pub loss: LossConfig,
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// Stop after so many epochs of the schedule, as Ctrl-C would; `--resume` goes on from there.
+    #[serde(default)]
+    pub stop_after_epochs: Option<u32>,
     /// Decision delays of the heads, ascending.
     #[serde(default = "default_delays")]
     pub delays_ticks: Vec<DelayTicks>,

@@ -55,7 +55,8 @@ pub fn train(
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!material.validation.is_empty(), "expected at least one validation recording, got none");
     let mut run = Run::start(material, config, out, resume)?;
-    while run.state.epochs_done < config.schedule.epochs && !stop.load(Ordering::Relaxed) {
+    let epochs = config.stop_after_epochs.map_or(config.schedule.epochs, |stop| stop.min(config.schedule.epochs));
+    while run.state.epochs_done < epochs && !stop.load(Ordering::Relaxed) {
         run.epoch(stop)?;
     }
     run.finish()

@@ -1,5 +1,6 @@
 //! Tests of the whole, in one binary: linking is the dearest part of a test here.
 
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 mod gradients;
