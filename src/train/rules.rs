@@ -2,9 +2,9 @@
 
 use super::sessions::Session;
 use crate::behavior::{Behavior, Ethogram};
-use crate::output::decoder::DecodeRule;
+use crate::output::decoder::{self, DecodeRule, Decoder};
 use crate::score::best_threshold;
-use crate::time::DelayTicks;
+use crate::time::{DelayTicks, Tick};
 
 /// Scores of a whole session: T × D × N.
 #[derive(Clone, Debug)]
@@ -46,98 +46,257 @@ impl DelayScores {
     }
 }
 
+/// What is tried for `on`, as factors on the odds of the threshold that is best by itself; beside them *never*.
+const ON_ODDS: [f32; 9] = [0.25, 0.4, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0];
+
 /// Ratios of `off` to `on`, minimum durations and gaps that are tried.
-const OFF_SHARES: [f32; 3] = [1.0, 0.8, 0.6];
+const OFF_SHARES: [f32; 4] = [1.0, 0.8, 0.6, 0.4];
 const DURATIONS_TICKS_MIN: [u32; 4] = [1, 5, 10, 20];
 const GAPS_TICKS_MAX: [u32; 4] = [0, 5, 15, 30];
 
-/// Thresholds around the one that is best without any smoothing, as factors on the odds.
-const THRESHOLD_ODDS: [f32; 5] = [0.6, 0.8, 1.0, 1.25, 1.6];
+/// Passes over all parameters of all behaviors.
+const ROUNDS: usize = 2;
 
-/// A rule for every delay and behavior, each the best in frame F1 on these sessions.
+/// A more complicated rule has to be worth this much of the mean F1.
+const GAIN_MIN: f64 = 2e-4;
+
+/// A rule by which a behavior is never told: its scores would cost the others of its label set more than it gains.
+const NEVER: DecodeRule = DecodeRule { on: 1.5, off: 1.5, duration_ticks_min: 1, gap_ticks_max: 0 };
+
+/// A rule for every delay and behavior: those by which the decoder, in which behaviors of a label set exclude each
+/// other, reaches the best mean frame F1 of the label set on these sessions. Found by coordinate descent from each
+/// behavior's best threshold.
 pub fn fit(
     sessions: &[Session],
     scores: &[SessionScores],
     ethogram: &Ethogram,
     delays: &[DelayTicks],
 ) -> Vec<Vec<DecodeRule>> {
-    let fit_one = |delay, behavior| {
-        let gathered = DelayScores::gather(sessions, scores, delays, delay, Behavior(behavior as u16));
-        fit_rule(&gathered)
+    let of_delay = |delay: usize| -> Vec<DecodeRule> {
+        let mut rules = Vec::with_capacity(ethogram.behavior_count());
+        for set in 0..ethogram.label_sets().len() {
+            let start = starting_rules(sessions, scores, ethogram, delays, delay, set);
+            let stretch: Vec<_> = sessions
+                .iter()
+                .zip(scores)
+                .map(|(session, scored)| Stretch::new(session, scored, ethogram, delays, delay, set))
+                .collect();
+            rules.extend(descend(&stretch, start));
+        }
+        rules
     };
-    (0..delays.len()).map(|d| (0..ethogram.behavior_count()).map(|behavior| fit_one(d, behavior)).collect()).collect()
+    std::thread::scope(|scope| {
+        let of_delay = &of_delay;
+        let handles: Vec<_> = (0..delays.len()).map(|delay| scope.spawn(move || of_delay(delay))).collect();
+        handles.into_iter().map(|handle| handle.join().expect("a fit does not panic")).collect()
+    })
 }
 
-fn fit_rule(gathered: &DelayScores) -> DecodeRule {
-    let (threshold, f1) = best_threshold(&gathered.scores, &gathered.truth);
-    let plain = |on: f32| DecodeRule { on, off: on, duration_ticks_min: 1, gap_ticks_max: 0 };
-    if f1 <= 0.0 {
-        // Nothing of this behavior was recognised: half is as good as any other.
-        return plain(0.5);
-    }
-    let odds = threshold / (1.0 - threshold).max(1e-6);
-    let mut best = (f1, plain(threshold.clamp(1e-3, 1.0)));
-    for factor in THRESHOLD_ODDS {
-        let on = (odds * factor / (1.0 + odds * factor)).clamp(1e-3, 1.0);
-        for off_share in OFF_SHARES {
-            for duration_ticks_min in DURATIONS_TICKS_MIN {
-                for gap_ticks_max in GAPS_TICKS_MAX {
-                    let rule = DecodeRule { on, off: on * off_share, duration_ticks_min, gap_ticks_max };
-                    let f1 = smoothed_f1(gathered, &rule);
-                    // A more complicated rule has to be worth it.
-                    if f1 > best.0 + 1e-3 {
-                        best = (f1, rule);
+fn starting_rules(
+    sessions: &[Session],
+    scores: &[SessionScores],
+    ethogram: &Ethogram,
+    delays: &[DelayTicks],
+    delay: usize,
+    set: usize,
+) -> Vec<DecodeRule> {
+    let rule = |behavior: Behavior| {
+        let gathered = DelayScores::gather(sessions, scores, delays, delay, behavior);
+        match best_threshold(&gathered.scores, &gathered.truth) {
+            (_, f1) if f1 <= 0.0 => NEVER,
+            (threshold, _) => plain(threshold),
+        }
+    };
+    let behaviors = ethogram.behaviors().filter(|(_, label_set, _)| *label_set == set);
+    behaviors.map(|(behavior, ..)| rule(behavior)).collect()
+}
+
+fn plain(on: f32) -> DecodeRule {
+    let on = on.clamp(1e-3, 1.0);
+    DecodeRule { on, off: on, duration_ticks_min: 1, gap_ticks_max: 0 }
+}
+
+fn descend(stretches: &[Stretch], mut rules: Vec<DecodeRule>) -> Vec<DecodeRule> {
+    let thresholds: Vec<f32> = rules.iter().map(|rule| rule.on).collect();
+    let mut best = mean_f1(stretches, &rules);
+    for _ in 0..ROUNDS {
+        for behavior in 0..rules.len() {
+            for candidates in [with_on, with_off, with_duration, with_gap] {
+                for candidate in candidates(rules[behavior], thresholds[behavior]) {
+                    let before = std::mem::replace(&mut rules[behavior], candidate);
+                    let f1 = mean_f1(stretches, &rules);
+                    if f1 > best + GAIN_MIN {
+                        best = f1;
+                    } else {
+                        rules[behavior] = before;
                     }
                 }
             }
         }
     }
-    best.1
+    rules
 }
 
-/// Frame F1 of one rule by itself. (The decoder also lets behaviors of one pair exclude each other; rules are fitted
-/// without that.)
-fn smoothed_f1(gathered: &DelayScores, rule: &DecodeRule) -> f64 {
-    let (mut hits, mut predicted) = (0_u64, 0_u64);
-    let mut close = |first: usize, stop: usize| {
-        if stop - first >= rule.duration_ticks_min as usize {
-            predicted += (stop - first) as u64;
-            hits += gathered.truth[first..stop].iter().filter(|&&truth| truth).count() as u64;
-        }
+fn with_on(rule: DecodeRule, threshold: f32) -> Vec<DecodeRule> {
+    let (share, odds) = (rule.off / rule.on, threshold / (1.0 - threshold).max(1e-6));
+    let moved = |factor: &f32| {
+        let on = plain(odds * factor / (1.0 + odds * factor)).on;
+        DecodeRule { on, off: on * share, ..rule }
     };
-    let mut open: Option<(usize, usize)> = None;
-    for (tick, &score) in gathered.scores.iter().enumerate() {
-        open = match open {
-            Some((first, _)) if score >= rule.off => Some((first, tick + 1)),
-            Some((first, stop)) if tick - stop < rule.gap_ticks_max as usize => Some((first, stop)),
-            Some((first, stop)) => {
-                close(first, stop);
-                (score >= rule.on).then_some((tick, tick + 1))
-            }
-            None => (score >= rule.on).then_some((tick, tick + 1)),
+    if threshold > 1.0 {
+        return Vec::new();
+    }
+    std::iter::once(NEVER).chain(ON_ODDS.iter().map(moved)).collect()
+}
+
+fn with_off(rule: DecodeRule, _: f32) -> Vec<DecodeRule> {
+    OFF_SHARES.iter().map(|share| DecodeRule { off: rule.on * share, ..rule }).collect()
+}
+
+fn with_duration(rule: DecodeRule, _: f32) -> Vec<DecodeRule> {
+    DURATIONS_TICKS_MIN.iter().map(|&duration_ticks_min| DecodeRule { duration_ticks_min, ..rule }).collect()
+}
+
+fn with_gap(rule: DecodeRule, _: f32) -> Vec<DecodeRule> {
+    GAPS_TICKS_MAX.iter().map(|&gap_ticks_max| DecodeRule { gap_ticks_max, ..rule }).collect()
+}
+
+/// One session at one delay, as one label set sees it.
+struct Stretch {
+    ethogram: Ethogram,
+    individuals: usize,
+    /// Behavior of each cell, counted within the label set.
+    behaviors: Vec<usize>,
+    ticks: usize,
+    /// T × cells, about the tick itself.
+    scores: Vec<f32>,
+    /// For every cell T + 1 running counts: labelled ticks, and among them those at which it happened.
+    labelled: Vec<Vec<u32>>,
+    happened: Vec<Vec<u32>>,
+}
+
+impl Stretch {
+    fn new(
+        session: &Session,
+        scored: &SessionScores,
+        ethogram: &Ethogram,
+        delays: &[DelayTicks],
+        delay: usize,
+        set: usize,
+    ) -> Self {
+        let own: Vec<usize> = (0..session.cells.len())
+            .filter(|&cell| ethogram.label_set_of(session.cells[cell].behavior) == set)
+            .collect();
+        let lag = delays[delay].0 as usize;
+        let ticks = session.ticks.saturating_sub(lag);
+        let mut stretch = Self {
+            ethogram: Ethogram::new(vec![ethogram.label_sets()[set].clone()]),
+            individuals: session.individuals,
+            behaviors: Vec::new(),
+            ticks,
+            scores: Vec::with_capacity(ticks * own.len()),
+            labelled: vec![vec![0]; own.len()],
+            happened: vec![vec![0]; own.len()],
         };
+        let cells = stretch.ethogram.cells(session.individuals);
+        stretch.behaviors = cells.iter().map(|cell| usize::from(cell.behavior.0)).collect();
+        for tick in 0..ticks {
+            for (index, &cell) in own.iter().enumerate() {
+                stretch.scores.push(scored.scores[((tick + lag) * scored.delays + delay) * scored.cells + cell]);
+                let at = tick * session.cells.len() + cell;
+                let (labelled, happened) = (session.labelled[at], session.labelled[at] && session.truth[at]);
+                let counted = |counts: &mut Vec<u32>, more: bool| counts.push(counts[tick] + u32::from(more));
+                counted(&mut stretch.labelled[index], labelled);
+                counted(&mut stretch.happened[index], happened);
+            }
+        }
+        stretch
     }
-    if let Some((first, stop)) = open {
-        close(first, stop);
+
+    /// Adds what the decoder finds by these rules: hits, predicted and true ticks of every behavior.
+    fn count(&self, rules: &[DecodeRule], counts: &mut [[u64; 3]]) {
+        let delay = DelayTicks(0);
+        let mut decoder = Decoder::new(&self.ethogram, self.individuals, &[delay], &[rules.to_vec()]);
+        let mut transitions = Vec::new();
+        let cells = self.behaviors.len();
+        for (tick, scores) in self.scores.chunks_exact(cells).enumerate() {
+            decoder.push(Tick(tick as u64), scores, &mut transitions);
+        }
+        if let Some(last) = self.ticks.checked_sub(1).map(|last| Tick(last as u64)) {
+            decoder.flush(last, last, &mut transitions);
+        }
+        let all = self.ethogram.cells(self.individuals);
+        for bout in decoder::bouts(transitions.iter(), delay) {
+            let Some(cell) = all.iter().position(|cell| *cell == bout.cell) else { continue };
+            let within = |counts: &[u32]| u64::from(counts[bout.stop as usize] - counts[bout.start as usize]);
+            let counts = &mut counts[self.behaviors[cell]];
+            counts[0] += within(&self.happened[cell]);
+            counts[1] += within(&self.labelled[cell]);
+        }
+        for (cell, &behavior) in self.behaviors.iter().enumerate() {
+            counts[behavior][2] += u64::from(self.happened[cell][self.ticks]);
+        }
     }
-    let positives = gathered.truth.iter().filter(|&&truth| truth).count() as u64;
-    if predicted + positives == 0 { 0.0 } else { 2.0 * hits as f64 / (predicted + positives) as f64 }
+}
+
+/// Mean over the behaviors of the frame F1 pooled over all stretches.
+fn mean_f1(stretches: &[Stretch], rules: &[DecodeRule]) -> f64 {
+    let mut counts = vec![[0; 3]; rules.len()];
+    for stretch in stretches {
+        stretch.count(rules, &mut counts);
+    }
+    let f1 = |[hits, predicted, truth]: &[u64; 3]| match predicted + truth {
+        0 => 0.0,
+        sum => 2.0 * *hits as f64 / sum as f64,
+    };
+    counts.iter().map(f1).sum::<f64>() / rules.len().max(1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::behavior::{BehaviorSpec, Kind, LabelSet};
+
+    /// One self behavior a row: scores and truth of every tick.
+    fn stretch(rows: &[Vec<(f32, bool)>]) -> Stretch {
+        let spec = |index: usize| BehaviorSpec { name: index.to_string(), kind: Kind::OfSelf };
+        let set = LabelSet { name: "set".into(), behaviors: (0..rows.len()).map(spec).collect() };
+        let ticks = rows[0].len();
+        let counts = |of: &dyn Fn(usize, usize) -> bool| -> Vec<Vec<u32>> {
+            let sums = |row: usize| (0..=ticks).map(move |stop| (0..stop).filter(|&tick| of(row, tick)).count() as u32);
+            (0..rows.len()).map(|row| sums(row).collect()).collect()
+        };
+        Stretch {
+            ethogram: Ethogram::new(vec![set]),
+            individuals: 1,
+            behaviors: (0..rows.len()).collect(),
+            ticks,
+            scores: (0..ticks).flat_map(|tick| rows.iter().map(move |row| row[tick].0)).collect(),
+            labelled: counts(&|_, _| true),
+            happened: counts(&|row, tick| rows[row][tick].1),
+        }
+    }
 
     #[test]
     fn a_gap_is_filled_where_that_agrees_better() {
-        let mut gathered = DelayScores::default();
-        for tick in 0..200 {
+        let row = (0..200).map(|tick| {
             let inside = (40..120).contains(&tick);
-            gathered.truth.push(inside);
-            gathered.scores.push(if inside && tick % 7 != 0 { 0.9 } else { 0.1 });
-        }
-        let rule = fit_rule(&gathered);
-        assert!(rule.gap_ticks_max > 0 || rule.off < rule.on, "{rule:?}");
-        assert!(smoothed_f1(&gathered, &rule) > 0.98);
+            (if inside && tick % 7 != 0 { 0.9 } else { 0.1 }, inside)
+        });
+        let stretches = [stretch(&[row.collect()])];
+        let rules = descend(&stretches, vec![plain(0.9)]);
+        assert!(rules[0].gap_ticks_max > 0, "{rules:?}");
+        assert!(mean_f1(&stretches, &rules) > 0.98);
+    }
+
+    #[test]
+    fn a_behavior_that_only_disturbs_its_rivals_is_never_told() {
+        let good = (0..400).map(|tick| (if tick % 40 < 20 { 0.8 } else { 0.1 }, tick % 40 < 20));
+        // It happens once, but its scores are high all the time.
+        let noisy = (0..400).map(|tick| (0.9, tick == 390));
+        let stretches = [stretch(&[good.collect(), noisy.collect()])];
+        let rules = descend(&stretches, vec![plain(0.8), plain(0.3)]);
+        assert_eq!(rules[1], NEVER);
+        assert!(mean_f1(&stretches, &rules) > 0.49);
     }
 }
