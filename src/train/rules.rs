@@ -66,6 +66,9 @@ const NEVER: DecodeRule = DecodeRule { on: 1.5, off: 1.5, duration_ticks_min: 1,
 /// A rule for every delay and behavior: those by which the decoder, in which behaviors of a label set exclude each
 /// other, reaches the best mean frame F1 of the label set on these sessions. Found by coordinate descent from each
 /// behavior's best threshold.
+///
+/// # Panics
+/// Never, unless a thread of the search does.
 pub fn fit(
     sessions: &[Session],
     scores: &[SessionScores],
