@@ -57,6 +57,7 @@ fn model(keypoints: usize) -> Arc<Model> {
         label_sets: label_sets.clone(),
         defaults: StreamDefaults { rate_hz: TICK_RATE_HZ, body_length_px: 100.0, skeleton },
         rules: BTreeMap::from([("lab".to_owned(), rules)]),
+        weights_hash: String::new(),
         provenance: Provenance {
             corpus: String::new(),
             source: String::new(),

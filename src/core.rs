@@ -42,6 +42,8 @@ struct Memory {
     network: BackboneState,
     decoder: Decoder,
     newest: Option<Tick>,
+    /// Of the newest real tick.
+    capture_nanos: Option<i64>,
 }
 
 /// What a frame brought about.
@@ -50,9 +52,6 @@ pub struct Advance {
     pub transitions: Vec<Transition>,
     /// Steps that the network took.
     pub ticks: u32,
-    pub newest: Option<Tick>,
-    /// Capture time of the newest tick, in the stream's clock domain.
-    pub newest_capture_nanos: Option<i64>,
     /// Gaps so long that everything started anew.
     pub resets: u32,
 }
@@ -124,7 +123,8 @@ impl Cage {
     }
 
     /// The end of the stream: takes the ticks that waited for another frame, then as many missing ones as the longest
-    /// delay needs to speak about the last real one, and ends every bout.
+    /// delay needs to speak about the last real one, and ends every bout. Afterwards the cage is as new, but for the
+    /// numbers of its bouts.
     ///
     /// # Errors
     /// A failing network.
@@ -138,6 +138,7 @@ impl Cage {
         self.ticker.flush(&mut ticked);
         let mut advance = self.take_ticks(&ticked, watch)?;
         self.end_bouts(&mut advance, watch)?;
+        self.memory.forget(&self.model, &self.stream)?;
         Ok(advance)
     }
 
@@ -151,13 +152,12 @@ impl Cage {
                     advance.resets += 1;
                 }
                 Ticked::Tick { tick, keypoints, capture_nanos } => {
+                    self.memory.capture_nanos = *capture_nanos;
                     self.step(*tick, keypoints, &mut advance, watch)?;
                     self.memory.newest = Some(*tick);
-                    advance.newest_capture_nanos = *capture_nanos;
                 }
             }
         }
-        advance.newest = self.memory.newest;
         Ok(advance)
     }
 
@@ -168,7 +168,8 @@ impl Cage {
         advance: &mut Advance,
         watch: &mut dyn FnMut(Tick, &[f32]),
     ) -> Result<(), CoreError> {
-        let Memory { ring, extractor, network, decoder, .. } = &mut self.memory;
+        let Memory { ring, extractor, network, decoder, capture_nanos, .. } = &mut self.memory;
+        let told_before = advance.transitions.len();
         let scale = (1.0 / self.stream.body_length_px()) as f32;
         let confidence_min = self.model.card().confidence_min;
         self.in_body_lengths.clear();
@@ -185,6 +186,9 @@ impl Cage {
         let scores = scores_of(&logits)?;
         watch(tick, &scores);
         decoder.push(tick, &scores, &mut advance.transitions);
+        for transition in &mut advance.transitions[told_before..] {
+            transition.decided_capture_nanos = *capture_nanos;
+        }
         advance.ticks += 1;
         Ok(())
     }
@@ -197,8 +201,11 @@ impl Cage {
         for beyond in 1..=u64::from(longest) {
             self.step(Tick(last.0 + beyond), &missing, advance, watch)?;
         }
+        let told_before = advance.transitions.len();
         self.memory.decoder.flush(Tick(last.0 + u64::from(longest)), last, &mut advance.transitions);
-        advance.newest = Some(last);
+        for transition in &mut advance.transitions[told_before..] {
+            transition.decided_capture_nanos = self.memory.capture_nanos;
+        }
         self.memory.newest = None;
         Ok(())
     }
@@ -213,13 +220,15 @@ impl Memory {
             network: model.network().zero_state(1, individuals, &device())?,
             decoder: Decoder::new(model.ethogram(), individuals, model.delays(), model.rules()),
             newest: None,
+            capture_nanos: None,
         })
     }
 
     /// Starts anew but for the numbers of the bouts, which go on.
     fn forget(&mut self, model: &Model, stream: &StreamDescription) -> Result<(), CoreError> {
-        let Self { ring, extractor, network, decoder: _, newest } = Self::fresh(model, stream)?;
-        (self.ring, self.extractor, self.network, self.newest) = (ring, extractor, network, newest);
+        let Self { ring, extractor, network, decoder: _, newest, capture_nanos } = Self::fresh(model, stream)?;
+        (self.ring, self.extractor, self.network) = (ring, extractor, network);
+        (self.newest, self.capture_nanos) = (newest, capture_nanos);
         Ok(())
     }
 }

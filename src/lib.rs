@@ -11,12 +11,12 @@
 //!
 //! # Invariants
 //!
-//! - [`core`] is a plain value: from frame to event it does no IO and reads no clock. Live detection, replay,
-//!   prediction and training drive that one code path.
+//! - [`core`] is a plain value: from frame to event it does no IO and reads no clock. Live detection, replay and
+//!   prediction drive that one code path; training shares its buffer, features and network.
 //! - State is a value. Creating it is resetting it; no layer of the network hides any.
 //! - Only [`live`] knows zenoh, only [`corpus`] and [`commands`] know recordings' files, and only
 //!   [`output::journal`] writes while detecting.
-//! - Nothing depends on [`train`].
+//! - Nothing depends on [`train`] but its command.
 //! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on whether an even or an odd number of ticks came
 //!   before them (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
 //! - A missing keypoint is masked, never zero: see [`poses::Keypoint`].

@@ -5,7 +5,7 @@
 pub const COORDINATE_MAX: f32 = 1e6;
 
 /// One tracked point. A point that was not seen has NaN coordinates and zero confidence, and nothing else does:
-/// [`Keypoint::observed`] is the only door.
+/// what comes from outside enters by [`Keypoint::observed`].
 #[derive(Clone, Copy, Debug)]
 pub struct Keypoint {
     pub x: f32,

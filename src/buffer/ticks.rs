@@ -30,6 +30,11 @@ pub struct Ticker {
     resampler: Resampler,
 }
 
+/// Frames from one tick to the next: where a frame's tick and a tick's frame are found without a [`Ticker`].
+pub fn frames_per_tick(rate_hz: f64) -> f64 {
+    if WHOLE_RATE_HZ.contains(&rate_hz) { 1.0 } else { rate_hz / TICK_RATE_HZ }
+}
+
 /// What became known about the ticks of a cage.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ticked {
@@ -75,7 +80,7 @@ impl Ticker {
         let point_count = stream.point_count();
         Self {
             point_count,
-            window_frames: WINDOW_TICKS as f64 * rate_hz / TICK_RATE_HZ,
+            window_frames: WINDOW_TICKS as f64 * frames_per_tick(rate_hz),
             reorder: Reorder::default(),
             resampler: Resampler::new(rate_hz, point_count),
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::offline::{Decoded, in_parallel};
+use crate::corpus::recording::name_of;
 use crate::corpus::{Corpus, Description, Entry, Split};
 use crate::model::Model;
 use crate::model::bundle;
@@ -50,9 +51,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let split = if args.split == Part::Test { Split::Test } else { Split::Validation };
     let entries: Vec<Entry> = corpus.split(split).cloned().collect();
     anyhow::ensure!(!entries.is_empty(), "{}: no recordings of the split {:?}", description.name, args.split);
+    for entry in &entries {
+        let name = name_of(&entry.poses);
+        anyhow::ensure!(
+            !model.card().provenance.train_recordings.contains(&name),
+            "{name}: expected a recording that {} was not trained on",
+            model.name()
+        );
+    }
     let decoded = in_parallel(&entries, |entry| {
         let annotated = corpus.load(entry)?;
         let decoded = Decoded::run(&model, &annotated.recording)?;
+        decoded.warn(&annotated.recording);
         Ok((annotated, decoded))
     })?;
 
@@ -63,7 +73,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         for (index, &delay) in model.delays().iter().enumerate() {
             let predicted = decoded.bouts(delay, &annotated.recording);
             frames[index].add(&annotated.labels, &predicted);
-            bouts[index].add(&annotated.labels, &predicted, annotated.recording.stream.rate_hz());
+            let told = decoded.told(delay, &annotated.recording);
+            bouts[index].add(&annotated.labels, &told, annotated.recording.stream.rate_hz());
         }
     }
     println!("{} on {} recordings ({:?})\n", model.name(), entries.len(), args.split);
@@ -78,7 +89,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn print_table(model: &Model, frames: &[FrameScores], bouts: &[BoutScores]) {
     let ethogram = model.ethogram();
     let heads: Vec<String> = model.delays().iter().map(|delay| format!("F1@{}", delay.0)).collect();
-    println!("| label set | behavior | {} | bouts | hit@0 | false/h@0 | onset s@0 |", heads.join(" | "));
+    let at = model.delays()[0].0;
+    println!("| label set | behavior | {} | bouts | hit@{at} | false/h@{at} | told s@{at} |", heads.join(" | "));
     println!("|---|---|{}---|---|---|---|", "---|".repeat(heads.len()));
     for (behavior, set, spec) in ethogram.behaviors() {
         let f1: Vec<String> = frames.iter().map(|scores| format!("{:.3}", scores.tally(behavior).f1())).collect();

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 
 use crate::behavior::Bout;
+use crate::buffer::ticks::frames_per_tick;
 use crate::core::Cage;
 use crate::corpus::Recording;
 use crate::model::Model;
 use crate::model::device::one_thread_pool;
-use crate::output::Transition;
 use crate::output::decoder;
-use crate::time::{DelayTicks, TICK_RATE_HZ};
+use crate::output::{Edge, Transition};
+use crate::time::{DelayTicks, Tick};
 
 /// What became of a recording.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Decoded {
     /// A skeleton that the model does not know, a failing network, and a gap of 512 ticks or more: ticks start anew
     /// there, so no frame numbers could be given to what comes after.
     pub fn run(model: &Arc<Model>, recording: &Recording) -> anyhow::Result<Self> {
-        let mut cage = Cage::open(Arc::clone(model), &recording.stream)?;
+        let mut cage = Cage::open(Arc::clone(model), &recording.stream).with_context(|| recording.name.clone())?;
         let mut decoded = Self { transitions: Vec::new(), refused: HashMap::new() };
         for frame in &recording.frames {
             match cage.push(frame) {
@@ -49,22 +50,60 @@ impl Decoded {
                 Err(error) => return Err(error).context(recording.name.clone()),
             }
         }
-        decoded.transitions.extend(cage.flush()?.transitions);
+        let last = cage.flush().with_context(|| recording.name.clone())?;
+        anyhow::ensure!(
+            last.resets == 0,
+            "{}: before its last frames a gap of 512 or more ticks; cut the recording there",
+            recording.name
+        );
+        decoded.transitions.extend(last.transitions);
         Ok(decoded)
+    }
+
+    /// Says on standard error which frames were refused.
+    pub fn warn(&self, recording: &Recording) {
+        for (cause, count) in &self.refused {
+            eprintln!("warning: {}: {count} frames refused ({cause})", recording.name);
+        }
     }
 
     /// The bouts at one delay, in the recording's frames.
     pub fn bouts(&self, delay: DelayTicks, recording: &Recording) -> Vec<Bout> {
-        let first = recording.frames.first().map_or(0, |frame| frame.number);
-        let frame_of = |tick: u64| first + (tick as f64 * recording.stream.rate_hz() / TICK_RATE_HZ).round() as u64;
-        let mut bouts = decoder::bouts(self.transitions.iter(), delay);
-        for bout in &mut bouts {
-            (bout.start, bout.stop) = (frame_of(bout.start), frame_of(bout.stop).min(recording.extent().end));
-        }
-        bouts.retain(|bout| bout.start < bout.stop);
-        bouts.sort_by_key(|bout| (bout.start, bout.cell));
-        bouts
+        in_frames(decoder::bouts(self.transitions.iter(), delay), recording)
     }
+
+    /// The same bouts as someone sees them who acts on them: each begins when its onset is told, minimum duration and
+    /// delay included.
+    pub fn told(&self, delay: DelayTicks, recording: &Recording) -> Vec<Bout> {
+        let told = |transition: &Transition| Transition { onset: transition.decided, ..transition.clone() };
+        let mut decided = HashMap::new();
+        for onset in self.transitions.iter().filter(|transition| transition.edge == Edge::Onset) {
+            decided.insert(onset.bout, onset.decided);
+        }
+        let told = self.transitions.iter().map(|transition| match transition.edge {
+            Edge::Onset => told(transition),
+            Edge::Offset { stop } => {
+                let onset = decided.get(&transition.bout).copied().unwrap_or(transition.onset);
+                let stop = Tick(stop.0.max(onset.0 + 1));
+                Transition { onset, edge: Edge::Offset { stop }, ..transition.clone() }
+            }
+        });
+        let told: Vec<Transition> = told.collect();
+        in_frames(decoder::bouts(told.iter(), delay), recording)
+    }
+}
+
+/// Bouts in ticks as bouts in the recording's frames, by start.
+fn in_frames(mut bouts: Vec<Bout>, recording: &Recording) -> Vec<Bout> {
+    let first = recording.frames.first().map_or(0, |frame| frame.number);
+    let step = frames_per_tick(recording.stream.rate_hz());
+    let frame_of = |tick: u64| (first + (tick as f64 * step).round() as u64).min(recording.extent().end);
+    for bout in &mut bouts {
+        (bout.start, bout.stop) = (frame_of(bout.start), frame_of(bout.stop));
+    }
+    bouts.retain(|bout| bout.start < bout.stop);
+    bouts.sort_by_key(|bout| (bout.start, bout.cell));
+    bouts
 }
 
 /// Works through `items` on all cores, one item a thread, and gives the results in the order of the items.

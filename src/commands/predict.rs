@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use super::offline::{Decoded, in_parallel};
 use super::recordings::Facts;
+use crate::corpus::recording::name_of;
 use crate::corpus::submission::{Row, Writer};
 use crate::model::Model;
 use crate::time::DelayTicks;
@@ -43,27 +44,47 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let known: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
         anyhow::ensure!(known.contains(&lab.as_str()), "--lab: expected one of {known:?}, got {lab:?}");
     }
-    let rows = in_parallel(&args.recordings, |path| {
+    for (index, path) in args.recordings.iter().enumerate() {
+        let doubled = args.recordings[..index].iter().find(|other| name_of(other) == name_of(path));
+        anyhow::ensure!(
+            doubled.is_none(),
+            "{}: a second recording of the video_id {:?}",
+            path.display(),
+            name_of(path)
+        );
+    }
+    let file = File::create(&args.out).with_context(|| args.out.display().to_string())?;
+    let rows_of = |path: &PathBuf| -> anyhow::Result<Vec<Row>> {
         let recording = args.facts.read(path, &model)?;
         let decoded = Decoded::run(&model, &recording)?;
-        for (cause, count) in &decoded.refused {
-            eprintln!("warning: {}: {count} frames refused ({cause})", recording.name);
-        }
+        decoded.warn(&recording);
         let chosen = |behavior| {
             let set = &sets[model.ethogram().label_set_of(behavior)].name;
             args.labs.is_empty() || args.labs.contains(set)
         };
         let bouts = decoded.bouts(delay, &recording).into_iter().filter(|bout| chosen(bout.cell.behavior));
-        Ok(bouts.map(|bout| Row::new(&recording.name, model.ethogram(), &bout)).collect::<Vec<_>>())
-    })?;
-    let file = File::create(&args.out).with_context(|| args.out.display().to_string())?;
+        Ok(bouts.map(|bout| Row::new(&recording.name, model.ethogram(), &bout)).collect())
+    };
+    // One bad recording must not cost the others of a night.
+    let results = in_parallel(&args.recordings, |path| Ok(rows_of(path)))?;
     let mut writer = Writer::new(BufWriter::new(file))?;
-    for row in rows.iter().flatten() {
-        writer.write(row)?;
+    let (mut bouts, mut failed) = (0, 0);
+    for result in results {
+        match result {
+            Ok(rows) => {
+                bouts += rows.len();
+                rows.iter().try_for_each(|row| writer.write(row))?;
+            }
+            Err(error) => {
+                failed += 1;
+                eprintln!("error: {error:#}");
+            }
+        }
     }
     writer.finish()?;
-    let count: usize = rows.iter().map(Vec::len).sum();
-    eprintln!("{}: {count} bouts of {} recordings at delay {}", args.out.display(), args.recordings.len(), delay.0);
+    let good = args.recordings.len() - failed;
+    eprintln!("{}: {bouts} bouts of {good} recordings at delay {}", args.out.display(), delay.0);
+    anyhow::ensure!(failed == 0, "{failed} of {} recordings could not be scored", args.recordings.len());
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 
 use crate::corpus::{Corpus, Description, Split};
+use crate::live::interrupt::interrupts;
 use crate::stream::StreamDefaults;
 use crate::train::config::TrainConfig;
 use crate::train::sessions::Session;
@@ -40,11 +41,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut config = TrainConfig::parse(&text).with_context(|| args.config.display().to_string())?;
     config.schedule.seed = args.seed.unwrap_or(config.schedule.seed);
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
+    config.check().context("on the command line")?;
     let description = args.config.parent().unwrap_or(".".as_ref()).join(&config.description);
     let description = Description::read(&description)?;
     let corpus = Corpus::open(&args.corpus, &description)?;
+    let absent = corpus.absent_ids();
+    if !absent.is_empty() {
+        // A slip of the pen in the split would let a test recording train.
+        eprintln!("warning: {}: no recordings have the ids {absent:?} of its split", args.config.display());
+    }
     let material = material(&corpus)?;
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop_when_interrupted()?;
     train(&material, &config, &args.out, args.resume, &stop)
 }
 
@@ -81,21 +88,15 @@ fn material(corpus: &Corpus) -> anyhow::Result<Material> {
     Ok(material)
 }
 
-/// Set at the first Ctrl-C; the second ends the process as usual.
-fn stop_on_ctrl_c() -> anyhow::Result<Arc<AtomicBool>> {
+/// Set at the first Ctrl-C or SIGTERM; the second ends the process at once.
+fn stop_when_interrupted() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let flag = Arc::clone(&stop);
-    std::thread::Builder::new().name("interrupt".into()).spawn(move || {
-        runtime.block_on(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                eprintln!("stopping after this step; again to stop at once");
-                flag.store(true, Ordering::Relaxed);
-            }
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
-            }
-        });
+    let (flag, interrupted) = (Arc::clone(&stop), interrupts()?);
+    std::thread::Builder::new().name("stop".into()).spawn(move || {
+        // The channel never carries anything: it is closed.
+        let _ = interrupted.recv();
+        eprintln!("stopping after this step, then validating and fitting thresholds; again to stop at once");
+        flag.store(true, Ordering::Relaxed);
     })?;
     Ok(stop)
 }

@@ -226,11 +226,11 @@ impl Outcome {
     fn add(&mut self, name: &CageName, open: &Open, advance: Advance) {
         self.ticks += advance.ticks;
         self.resets += advance.resets;
-        let decision = |transition| Decision {
+        let decision = |transition: Transition| Decision {
+            capture_nanos: transition.decided_capture_nanos,
             cage: name.clone(),
             epoch: open.epoch.clone(),
             described: Arc::clone(&open.described),
-            capture_nanos: advance.newest_capture_nanos,
             transition,
         };
         self.decisions.extend(advance.transitions.into_iter().map(decision));

@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 use super::architecture::Architecture;
 use super::layers::{Linear, Norm};
 use super::noise::Noise;
+use super::reach::Reach;
 use super::temporal::{Block, BlockState, CausalConvolution, RingState};
 
 /// Ticks of a half-rate step.
@@ -58,22 +59,6 @@ impl Backbone {
             joined: Norm::new(channels, &vb.pp("joined"))?,
             exit: block(architecture.exit, "exit".into())?,
         })
-    }
-
-    /// Ticks, the newest included, that an output depends on, at the worse parity.
-    pub fn receptive_field(&self) -> usize {
-        let half_rate = HALF_RATE_TICKS as usize;
-        let middle: usize = self.middle.iter().map(|block| half_rate * (block.receptive_field() - 1)).sum();
-        let held = half_rate - 1;
-        self.entry.receptive_field()
-            + (self.reduce.convolution.receptive_field() - 1)
-            + held
-            + middle
-            + (self.exit.receptive_field() - 1)
-    }
-
-    pub fn delay(&self) -> usize {
-        0
     }
 
     pub fn zero_state(&self, streams: usize, channels: usize, device: &Device) -> Result<BackboneState> {
@@ -133,16 +118,21 @@ impl Backbone {
     }
 }
 
-impl BackboneState {
-    /// A value of its own: tensors share their storage when cloned.
-    pub fn copy(&self) -> Result<Self> {
-        Ok(Self {
-            position: self.position,
-            entry: self.entry.copy()?,
-            reduce: self.reduce.copy()?,
-            middle: self.middle.iter().map(BlockState::copy).collect::<Result<_>>()?,
-            held: self.held.copy()?,
-            exit: self.exit.copy()?,
-        })
+impl Reach for Backbone {
+    fn receptive_field(&self) -> usize {
+        let half_rate = HALF_RATE_TICKS as usize;
+        let middle: usize = self.middle.iter().map(|block| half_rate * (block.receptive_field() - 1)).sum();
+        // The output of the middle is held until the next one.
+        let held = half_rate - 1;
+        self.entry.receptive_field()
+            + (self.reduce.convolution.receptive_field() - 1)
+            + held
+            + middle
+            + (self.exit.receptive_field() - 1)
+    }
+
+    fn delay(&self) -> usize {
+        let middle: usize = self.middle.iter().map(Block::delay).sum();
+        self.entry.delay() + self.reduce.convolution.delay() + HALF_RATE_TICKS as usize * middle + self.exit.delay()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
@@ -43,8 +44,10 @@ pub struct Card {
     pub defaults: StreamDefaults,
     /// Label set → behavior → one rule for each delay.
     pub rules: BTreeMap<String, BTreeMap<String, Vec<DecodeRule>>>,
+    /// Of the weights that this card belongs to: thresholds of one model never meet the weights of another.
+    pub weights_hash: String,
     pub provenance: Provenance,
-    /// Data split → label set → behavior → frame F1 at each delay.
+    /// Data split → label set → behavior → frame F1 at each delay, decoded as live.
     #[serde(default)]
     pub scores: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<f64>>>>,
 }
@@ -106,6 +109,10 @@ impl Model {
             return Err(ModelError::TooLarge { path, got: size });
         }
         let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        if weights_hash(&bytes) != card.weights_hash {
+            let (expected, got) = (card.weights_hash, weights_hash(&bytes));
+            return Err(ModelError::Value { path, key: "weights_hash", expected, got });
+        }
         let hash = hash_of(&card, &bytes);
         let weights = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
@@ -184,6 +191,10 @@ impl Model {
     }
 }
 
+fn weights_hash(weights: &[u8]) -> String {
+    blake3::hash(weights).to_hex()[..16].to_owned()
+}
+
 /// Over everything that a verdict depends on: weights and card, without the scores that were measured later.
 fn hash_of(card: &Card, weights: &[u8]) -> String {
     let decisive = Card { scores: BTreeMap::new(), ..card.clone() };
@@ -237,17 +248,20 @@ fn rules_by_delay(card: &Card, ethogram: &Ethogram, path: &Path) -> Result<Vec<V
 /// Writes a model directory. Each file is written beside its place and renamed, so that a reader never meets half a
 /// file.
 pub fn save(directory: &Path, card: &Card, weights: &HashMap<String, Tensor>) -> anyhow::Result<()> {
-    std::fs::create_dir_all(directory)?;
+    let within = || directory.display().to_string();
+    std::fs::create_dir_all(directory).with_context(within)?;
     let staged = directory.join(format!("{WEIGHTS_FILE}.partial"));
-    candle_core::safetensors::save(weights, &staged)?;
-    std::fs::rename(&staged, directory.join(WEIGHTS_FILE))?;
-    save_card(directory, card)
+    candle_core::safetensors::save(weights, &staged).with_context(within)?;
+    let weights_hash = weights_hash(&std::fs::read(&staged).with_context(within)?);
+    std::fs::rename(&staged, directory.join(WEIGHTS_FILE)).with_context(within)?;
+    save_card(directory, &Card { weights_hash, ..card.clone() })
 }
 
 /// Writes the card of a model directory whose weights stay as they are.
 pub fn save_card(directory: &Path, card: &Card) -> anyhow::Result<()> {
     let staged = directory.join(format!("{CARD_FILE}.partial"));
-    std::fs::write(&staged, toml::to_string_pretty(card)?)?;
-    std::fs::rename(&staged, directory.join(CARD_FILE))?;
+    let within = || directory.display().to_string();
+    std::fs::write(&staged, toml::to_string_pretty(card)?).with_context(within)?;
+    std::fs::rename(&staged, directory.join(CARD_FILE)).with_context(within)?;
     Ok(())
 }

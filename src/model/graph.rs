@@ -8,6 +8,7 @@ use super::inputs::Inputs;
 use super::layers::{FeedForward, Linear, Norm, Residual};
 use super::ops::attention;
 use super::ops::pointwise::silu;
+use super::reach::Reach;
 use super::wiring::{HOPS_MAX, Wiring};
 use crate::features::{ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS};
 
@@ -50,15 +51,6 @@ impl Graph {
         })
     }
 
-    /// A tick sees itself only.
-    pub fn receptive_field(&self) -> usize {
-        1
-    }
-
-    pub fn delay(&self) -> usize {
-        0
-    }
-
     /// An animal of which nothing is present still gets a vector: that of an empty pool and of channels that say so.
     /// What the others are to an animal is the mean over all of them, absent ones included, with their validity among
     /// the channels.
@@ -77,6 +69,13 @@ impl Graph {
         let from_others = self.from_pairs.apply(&pairs.mean(3)?)?;
         let animals = ((pooled + self.selves.apply(&inputs.selves)?)? + from_others)?;
         Ok(Encoded { animals: self.norm.apply(&animals)?, pairs: pairs.reshape((b, t, i * (i - 1), ()))? })
+    }
+}
+
+/// A tick sees itself only.
+impl Reach for Graph {
+    fn receptive_field(&self) -> usize {
+        1
     }
 }
 

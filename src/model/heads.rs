@@ -7,6 +7,7 @@ use super::architecture::Architecture;
 use super::layers::Linear;
 use super::noise::Noise;
 use super::ops::pointwise::silu;
+use super::reach::Reach;
 use super::wiring::{HeadCounts, Wiring};
 
 /// A head for every ordered pair and one for every animal; the mean of both orders of a pair is what mutual and
@@ -71,6 +72,13 @@ impl Heads {
             outputs.push(by_delay(&logits)?);
         }
         Tensor::cat(&outputs, 3)?.index_select(&wiring.cells, 3)
+    }
+}
+
+/// A tick sees itself only: what lies further back has to be in the animals' vectors.
+impl Reach for Heads {
+    fn receptive_field(&self) -> usize {
+        1
     }
 }
 

@@ -13,6 +13,7 @@ pub mod layers;
 pub mod network;
 pub mod noise;
 pub mod ops;
+pub mod reach;
 pub mod temporal;
 pub mod variables;
 pub mod wiring;

@@ -9,6 +9,7 @@ use super::graph::Graph;
 use super::heads::Heads;
 use super::inputs::Inputs;
 use super::noise::Noise;
+use super::reach::Reach;
 use super::wiring::{HeadCounts, Wiring};
 use crate::behavior::Ethogram;
 use crate::features;
@@ -39,16 +40,6 @@ impl Network {
             heads: Heads::new(architecture, HeadCounts::of(ethogram), delays, &vb.pp("heads"))?,
             channels: architecture.channels,
         })
-    }
-
-    /// Ticks, the newest included, that a verdict depends on, features included.
-    pub fn receptive_field(&self) -> usize {
-        (features::REACH_TICKS - 1) + (self.graph.receptive_field() - 1) + self.backbone.receptive_field()
-    }
-
-    /// Ticks that the network itself waits; the decision delays come on top, by training.
-    pub fn delay(&self) -> usize {
-        self.graph.delay() + self.backbone.delay()
     }
 
     /// The state of `cages` cages that advance together.
@@ -87,5 +78,22 @@ impl Network {
         let streams = through_time(&streams)?;
         let animals = streams.reshape((b, i, t, c))?.transpose(1, 2)?.contiguous()?;
         self.heads.apply(&animals, &encoded.pairs, wiring, noise)
+    }
+}
+
+/// In ticks, features included.
+impl Reach for Network {
+    fn receptive_field(&self) -> usize {
+        let parts = [
+            features::REACH_TICKS,
+            self.graph.receptive_field(),
+            self.backbone.receptive_field(),
+            self.heads.receptive_field(),
+        ];
+        1 + parts.iter().map(|reach| reach - 1).sum::<usize>()
+    }
+
+    fn delay(&self) -> usize {
+        self.graph.delay() + self.backbone.delay() + self.heads.delay()
     }
 }

@@ -9,6 +9,7 @@ use super::layers::{FeedForward, Linear, Residual};
 use super::noise::Noise;
 use super::ops::pointwise::silu;
 use super::ops::{attention, convolution};
+use super::reach::Reach;
 
 /// The last inputs of a layer for S streams: (S, length, C), tick p at slot p mod length.
 #[derive(Debug)]
@@ -25,11 +26,6 @@ impl RingState {
     fn put(&mut self, newest: &Tensor, position: u64) -> Result<()> {
         let slot = (position % self.cache.dim(1)? as u64) as usize;
         self.cache.slice_set(&newest.contiguous()?, 1, slot)
-    }
-
-    /// A value of its own: tensors share their storage when cloned.
-    pub(super) fn copy(&self) -> Result<Self> {
-        Ok(Self { cache: self.cache.copy()? })
     }
 }
 
@@ -72,10 +68,6 @@ impl WindowAttention {
         })
     }
 
-    pub fn receptive_field(&self) -> usize {
-        self.slopes.dims()[1]
-    }
-
     fn bias(&self) -> Result<Tensor> {
         &self.slopes + (&self.learned * LEARNED_BIAS_GAIN)?
     }
@@ -98,6 +90,12 @@ impl WindowAttention {
     }
 }
 
+impl Reach for WindowAttention {
+    fn receptive_field(&self) -> usize {
+        self.slopes.dims()[1]
+    }
+}
+
 /// Causal depthwise convolution along time.
 #[derive(Clone, Debug)]
 pub struct CausalConvolution {
@@ -110,10 +108,6 @@ impl CausalConvolution {
         let bound = 1.0 / (kernel as f64).sqrt();
         let init = Init::Uniform { lo: -bound, up: bound };
         Ok(Self { weight: vb.get_with_hints((kernel, channels), "weight", init)? })
-    }
-
-    pub fn receptive_field(&self) -> usize {
-        self.weight.dims()[0]
     }
 
     pub fn zero_state(&self, streams: usize) -> Result<RingState> {
@@ -129,6 +123,12 @@ impl CausalConvolution {
     pub fn step(&self, x: &Tensor, state: &mut RingState, position: u64) -> Result<Tensor> {
         state.put(x, position)?;
         convolution::depthwise_step(&state.cache, &self.weight, position)
+    }
+}
+
+impl Reach for CausalConvolution {
+    fn receptive_field(&self) -> usize {
+        self.weight.dims()[0]
     }
 }
 
@@ -149,12 +149,6 @@ pub struct BlockState {
     convolution: RingState,
 }
 
-impl BlockState {
-    pub fn copy(&self) -> Result<Self> {
-        Ok(Self { attention: self.attention.copy()?, convolution: self.convolution.copy()? })
-    }
-}
-
 impl Block {
     pub fn new(channels: usize, heads: usize, hidden: usize, shape: BlockShape, vb: &VarBuilder) -> Result<Self> {
         let residual = |index: usize| Residual::new(channels, &vb.pp(format!("residual.{index}")));
@@ -167,16 +161,6 @@ impl Block {
             feed_forward: [feed_forward(0)?, feed_forward(1)?],
             residual: [residual(0)?, residual(1)?, residual(2)?, residual(3)?],
         })
-    }
-
-    /// Steps of the block's own rate, the newest included, that an output depends on.
-    pub fn receptive_field(&self) -> usize {
-        self.attention.receptive_field() + self.convolution.receptive_field() - 1
-    }
-
-    /// A causal block answers in the step it is asked.
-    pub fn delay(&self) -> usize {
-        0
     }
 
     pub fn zero_state(&self, streams: usize) -> Result<BlockState> {
@@ -216,5 +200,15 @@ impl Block {
             self.narrow.apply(&silu(&x)?)
         })?;
         self.residual[3].around(&x, noise, |x| self.feed_forward[1].apply(x))
+    }
+}
+
+impl Reach for Block {
+    fn receptive_field(&self) -> usize {
+        self.attention.receptive_field() + self.convolution.receptive_field() - 1
+    }
+
+    fn delay(&self) -> usize {
+        self.attention.delay() + self.convolution.delay()
     }
 }

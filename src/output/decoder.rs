@@ -229,6 +229,7 @@ impl Lane {
                 edge: Edge::Onset,
                 onset: run.onset,
                 decided,
+                decided_capture_nanos: None,
                 score: run.score_first,
             });
         }
@@ -247,7 +248,7 @@ impl Run {
         let ticks = self.last_on.0 - self.onset.0 + 1;
         let score = (self.score_sum / ticks as f64) as f32;
         let (onset, edge) = (self.onset, Edge::Offset { stop });
-        self.bout.map(|bout| Transition { delay, bout, cell, edge, onset, decided, score })
+        self.bout.map(|bout| Transition { delay, bout, cell, edge, onset, decided, decided_capture_nanos: None, score })
     }
 }
 

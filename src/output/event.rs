@@ -164,7 +164,16 @@ pub(crate) mod tests {
     fn transition(subject: Subject, edge: Edge) -> Transition {
         let cell = Cell { behavior: Behavior(1), subject };
         let (onset, decided) = (Tick(300), Tick(360));
-        Transition { delay: DelayTicks(15), bout: 7, cell, edge, onset, decided, score: 0.5 }
+        Transition {
+            delay: DelayTicks(15),
+            bout: 7,
+            cell,
+            edge,
+            onset,
+            decided,
+            decided_capture_nanos: None,
+            score: 0.5,
+        }
     }
 
     pub(crate) fn verdict(subject: Subject, edge: Edge) -> Verdict {

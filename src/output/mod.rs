@@ -19,6 +19,9 @@ pub struct Transition {
     pub onset: Tick,
     /// The newest tick that the network had seen when it decided.
     pub decided: Tick,
+    /// Capture time of that tick in the stream's clock domain; `None` where the rig cannot say, and from the decoder,
+    /// which does not know it: the core fills it in.
+    pub decided_capture_nanos: Option<i64>,
     /// Score of the bout's first tick at an onset, mean score over the bout at an offset.
     pub score: f32,
 }

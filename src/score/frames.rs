@@ -120,14 +120,6 @@ impl FrameScores {
         }
     }
 
-    /// Adds to one behavior what was compared elsewhere, such as masks of ticks.
-    ///
-    /// # Panics
-    /// On a behavior of another ethogram.
-    pub fn add_tally(&mut self, behavior: Behavior, tally: Tally) {
-        self.tallies[usize::from(behavior.0)] += tally;
-    }
-
     /// # Panics
     /// On a behavior of another ethogram.
     pub fn tally(&self, behavior: Behavior) -> Tally {

@@ -19,6 +19,8 @@ const STATE_FILE: &str = "state.json";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunState {
+    /// Of configuration, recordings and labels.
+    pub fingerprint: String,
     pub epochs_done: u32,
     pub steps_done: u32,
     pub class_weights: ClassWeights,
@@ -40,21 +42,35 @@ impl Checkpoint {
 
     /// Writes the state last, and everything under another name first: an interrupted save leaves the previous one.
     pub fn save(&self, state: &RunState, optimiser: &Optimiser, best: &HashMap<String, Tensor>) -> anyhow::Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
+        let within = || self.folder.display().to_string();
+        std::fs::create_dir_all(&self.folder).with_context(within)?;
         let name = |file: &str| self.folder.join(format!("{}-{file}", state.steps_done));
-        candle_core::safetensors::save(&optimiser.tensors()?, name(TENSORS_FILE))?;
-        candle_core::safetensors::save(best, name(BEST_FILE))?;
+        candle_core::safetensors::save(&optimiser.tensors()?, name(TENSORS_FILE)).with_context(within)?;
+        candle_core::safetensors::save(best, name(BEST_FILE)).with_context(within)?;
         let staged = self.folder.join(format!("{STATE_FILE}.partial"));
-        std::fs::write(&staged, serde_json::to_vec_pretty(state)?)?;
-        std::fs::rename(&staged, self.folder.join(STATE_FILE))?;
+        std::fs::write(&staged, serde_json::to_vec_pretty(state)?).with_context(within)?;
+        std::fs::rename(&staged, self.folder.join(STATE_FILE)).with_context(within)?;
         self.remove_others(state.steps_done)
     }
 
     /// The last state, with the optimiser put where it was, and the best weights.
-    pub fn load(&self, optimiser: &mut Optimiser) -> anyhow::Result<(RunState, HashMap<String, Tensor>)> {
+    ///
+    /// # Errors
+    /// No checkpoint, one that cannot be read, and one of another run than `fingerprint`.
+    pub fn load(
+        &self,
+        optimiser: &mut Optimiser,
+        fingerprint: &str,
+    ) -> anyhow::Result<(RunState, HashMap<String, Tensor>)> {
         let path = self.folder.join(STATE_FILE);
         let text = std::fs::read(&path).with_context(|| format!("{}: nothing to resume", path.display()))?;
         let state: RunState = serde_json::from_slice(&text).with_context(|| path.display().to_string())?;
+        anyhow::ensure!(
+            state.fingerprint == fingerprint,
+            "{}: expected the checkpoint of this configuration, corpus and seed ({fingerprint}), got another ({})",
+            path.display(),
+            state.fingerprint
+        );
         let read = |file: &str| {
             let path = self.folder.join(format!("{}-{file}", state.steps_done));
             candle_core::safetensors::load(&path, &Device::Cpu).with_context(|| path.display().to_string())

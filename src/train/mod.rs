@@ -25,11 +25,12 @@ use self::optimiser::Optimiser;
 use self::sessions::Session;
 use self::step::Stepper;
 use crate::behavior::Ethogram;
+use crate::model::budget::Budget;
 use crate::model::bundle::{self, Card, Provenance};
 use crate::model::variables::Variables;
-use crate::model::wiring::Vocabulary;
+use crate::model::wiring::{HeadCounts, Vocabulary};
 use crate::stream::StreamDefaults;
-use crate::time::TICK_RATE_HZ;
+use crate::time::{TICK_RATE_HZ, WINDOW_TICKS};
 
 /// What a training starts from.
 #[derive(Debug)]
@@ -81,13 +82,22 @@ impl<'a> Run<'a> {
         let stepper = Stepper::new(config, &material.train, &material.ethogram, &vocabulary, &variables)?;
         let steps_total = config.schedule.epochs * config.schedule.steps_per_epoch;
         let mut optimiser = Optimiser::new(&variables, config.optimiser.clone(), steps_total)?;
+        say_budget(material, config);
         let checkpoint = Checkpoint::of(out);
+        let fingerprint = fingerprint(material, config);
         let (state, best) = if resume {
-            checkpoint.load(&mut optimiser)?
+            checkpoint.load(&mut optimiser, &fingerprint)?
         } else {
             let class_weights = ClassWeights::new(&material.train, &material.ethogram);
-            let state =
-                RunState { epochs_done: 0, steps_done: 0, class_weights, best_epoch: 0, best_score: f64::NEG_INFINITY };
+            let state = RunState {
+                fingerprint,
+                epochs_done: 0,
+                steps_done: 0,
+                class_weights,
+                best_epoch: 0,
+                // Under any F1, and unlike −∞ a number in JSON.
+                best_score: -1.0,
+            };
             (state, optimiser.averages()?)
         };
         Ok(Self { material, config, out, vocabulary, stepper, optimiser, checkpoint, state, best })
@@ -115,16 +125,20 @@ impl<'a> Run<'a> {
         let complete = self.state.steps_done == epoch * schedule.steps_per_epoch;
         bar.finish_and_clear();
         let trained_secs = started.elapsed().as_secs_f64();
+        if !complete {
+            // A run that was never interrupted does not validate here: what follows must not reach the checkpoint.
+            self.checkpoint.save(&self.state, &self.optimiser, &self.best)?;
+        }
         let averages = self.optimiser.averages()?;
         let (score, by_delay) = self.validate(&averages)?;
-        if complete {
-            self.state.epochs_done = epoch;
-        }
         if score > self.state.best_score {
             (self.state.best_score, self.state.best_epoch) = (score, epoch);
             self.best = averages;
         }
-        self.checkpoint.save(&self.state, &self.optimiser, &self.best)?;
+        if complete {
+            self.state.epochs_done = epoch;
+            self.checkpoint.save(&self.state, &self.optimiser, &self.best)?;
+        }
         let by_delay: Vec<String> = by_delay.iter().map(|score| format!("{score:.3}")).collect();
         println!(
             "epoch {epoch:>3}  loss {:.4}  rate {:.1e}  validation F1 {score:.4} (by delay {})  best {:.4} (epoch {})  {trained_secs:.0} s + {:.0} s",
@@ -169,16 +183,12 @@ impl<'a> Run<'a> {
         let Material { validation, ethogram, .. } = self.material;
         let delays = &self.config.delays_ticks;
         let fitted = rules::fit(validation, &scores, ethogram, delays);
-        let f1 = validate::best_f1(validation, &scores, ethogram, delays);
         let mut by_set = BTreeMap::<String, BTreeMap<_, _>>::new();
-        let mut scores_by_set = BTreeMap::<String, BTreeMap<String, Vec<f64>>>::new();
         for (behavior, label_set, spec) in ethogram.behaviors() {
             let set = &ethogram.label_sets()[label_set].name;
             let index = behavior.0 as usize;
             let rules = fitted.iter().map(|of_delay| of_delay[index]).collect();
             by_set.entry(set.clone()).or_default().insert(spec.name.clone(), rules);
-            let scores = f1.iter().map(|of_delay| (of_delay[index] * 1e4).round() / 1e4).collect();
-            scores_by_set.entry(set.clone()).or_default().insert(spec.name.clone(), scores);
         }
         let card = Card {
             name: self.out.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
@@ -191,6 +201,7 @@ impl<'a> Run<'a> {
             label_sets: ethogram.label_sets().to_vec(),
             defaults: self.material.defaults.clone(),
             rules: by_set,
+            weights_hash: String::new(),
             provenance: Provenance {
                 corpus: self.material.corpus.clone(),
                 source: self.material.source.clone(),
@@ -200,7 +211,8 @@ impl<'a> Run<'a> {
                 epochs: self.state.best_epoch,
                 software: concat!("vibrissa ", env!("CARGO_PKG_VERSION")).into(),
             },
-            scores: BTreeMap::from([("validation".to_owned(), scores_by_set)]),
+            // `evaluate --record` measures them, decoded as they are live.
+            scores: BTreeMap::new(),
         };
         bundle::save(self.out, &card, &self.best)?;
         println!(
@@ -211,6 +223,30 @@ impl<'a> Run<'a> {
         );
         Ok(())
     }
+}
+
+/// Says what the new network will cost live, before hours are spent on it.
+fn say_budget(material: &Material, config: &TrainConfig) {
+    let individuals = material.train.first().map_or(2, |session| session.individuals);
+    let keypoints = material.defaults.skeleton.keypoints().len();
+    let heads = HeadCounts::of(&material.ethogram);
+    let budget = Budget::of(&config.architecture, heads, config.delays_ticks.len(), individuals, keypoints);
+    println!(
+        "network: reaches {} of {WINDOW_TICKS} ticks; a tick of {individuals} × {keypoints} costs {:.2} M multiply–adds, \
+         {:.2} MB of weights and {:.2} MB of state read",
+        config.architecture.receptive_field(),
+        budget.multiply_adds / 1e6,
+        budget.weight_bytes / 1e6,
+        budget.state_read_bytes / 1e6,
+    );
+}
+
+/// What a checkpoint belongs to: another configuration, corpus or set of labels makes another run.
+fn fingerprint(material: &Material, config: &TrainConfig) -> String {
+    let config = TrainConfig { stop_after_epochs: None, ..config.clone() };
+    let (train, validation) = (names(&material.train), names(&material.validation));
+    let run = format!("{config:?} {:?} {train:?} {validation:?}", material.ethogram);
+    blake3::hash(run.as_bytes()).to_hex()[..16].to_owned()
 }
 
 fn names(sessions: &[Session]) -> Vec<String> {

@@ -46,10 +46,6 @@ impl Optimiser {
         Ok(Self { config, steps: 0, steps_total, weights })
     }
 
-    pub fn steps(&self) -> u32 {
-        self.steps
-    }
-
     /// Linear warm-up, then half a cosine down to the floor.
     pub fn learning_rate(&self) -> f64 {
         let OptimiserConfig { learning_rate, warmup_steps, floor_share, .. } = self.config;
@@ -62,16 +58,17 @@ impl Optimiser {
         learning_rate * share
     }
 
-    /// Takes one step and gives the norm of the gradient before clipping. A gradient that is not finite is skipped.
+    /// Takes one step and gives the norm of the gradient before clipping. A gradient that is not finite
+    /// changes nothing, but counts as a step.
     pub fn step(&mut self, mut gradients: Gradients) -> Result<f64> {
         let squared: f64 = gradients.iter().flatten().map(|&g| f64::from(g) * f64::from(g)).sum();
         let norm = squared.sqrt();
+        let rate = self.learning_rate() as f32;
+        self.steps += 1;
         if !norm.is_finite() {
             return Ok(norm);
         }
         let clip = (self.config.gradient_norm_max / norm.max(1e-12)).min(1.0) as f32;
-        let rate = self.learning_rate() as f32;
-        self.steps += 1;
         let steps = self.steps as i32;
         let (scale_1, scale_2) = (1.0 / (1.0 - BETA_1.powi(steps)), 1.0 / (1.0 - BETA_2.powi(steps)));
         let decay = rate * self.config.weight_decay as f32;

@@ -8,13 +8,13 @@ use super::augment::augment;
 use super::config::{Augmentation, Schedule};
 use crate::behavior::{Cell, Ethogram};
 use crate::buffer::ring::TickRing;
-use crate::buffer::ticks::{Ticked, Ticker};
+use crate::buffer::ticks::{Ticked, Ticker, frames_per_tick};
 use crate::corpus::Annotated;
 use crate::features::Extractor;
 use crate::model::inputs::InputsBuilder;
 use crate::poses::Keypoint;
 use crate::skeleton::Skeleton;
-use crate::time::{DelayTicks, TICK_RATE_HZ};
+use crate::time::DelayTicks;
 
 /// One annotated recording in ticks.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Session {
         let first = recording.frames.first().map_or(0, |frame| frame.number);
         let tick_of = |frame: u64| {
             let frames = frame.saturating_sub(first) as f64;
-            ((frames * TICK_RATE_HZ / stream.rate_hz()).round() as usize).min(ticks)
+            ((frames / frames_per_tick(stream.rate_hz())).round() as usize).min(ticks)
         };
         session.label(annotated, ethogram, tick_of);
         Ok(session)
@@ -134,15 +134,13 @@ pub struct Sampler {
 
 impl Sampler {
     /// # Errors
-    /// Sessions that are all shorter than a crop.
+    /// No session, or one that is shorter than a crop.
     pub fn new(sessions: &[Session], schedule: &Schedule) -> anyhow::Result<Self> {
         let crop_ticks = schedule.crop_ticks as usize;
-        let long = sessions.iter().filter(|session| session.ticks >= crop_ticks).count();
-        anyhow::ensure!(
-            long == sessions.len() && long > 0,
-            "expected one or more training recordings of at least {crop_ticks} ticks each, got {long} of {}",
-            sessions.len()
-        );
+        anyhow::ensure!(!sessions.is_empty(), "expected at least one training recording, got none");
+        if let Some(short) = sessions.iter().find(|session| session.ticks < crop_ticks) {
+            anyhow::bail!("{}: expected at least the {crop_ticks} ticks of a crop, got {}", short.name, short.ticks);
+        }
         let cells = sessions.iter().map(|session| session.cells.len()).max().unwrap_or(0);
         let mut onsets = vec![Vec::new(); cells];
         for (index, session) in sessions.iter().enumerate() {

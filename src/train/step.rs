@@ -28,7 +28,7 @@ pub struct Stepper<'a> {
     sampler: Sampler,
     /// All training sessions are of one skeleton and count of animals.
     wiring: Wiring,
-    vars: Vec<Var>,
+    vars: Vec<(String, Var)>,
     pools: Vec<ThreadPool>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> Stepper<'a> {
         Ok(Self {
             sampler: Sampler::new(sessions, &config.schedule)?,
             wiring: Wiring::new(&first.skeleton, parts, first.individuals, ethogram, &device())?,
-            vars: variables.all().into_iter().map(|(_, var)| var).collect(),
+            vars: variables.all(),
             pools: (0..threads).map(|_| one_thread_pool("train")).collect::<Result<_, _>>()?,
             config,
             sessions,
@@ -92,14 +92,21 @@ impl<'a> Stepper<'a> {
                 .zip(&self.pools)
                 .map(|(crops, pool)| scope.spawn(move || pool.install(|| self.part(crops, weights))))
                 .collect();
-            handles.into_iter().map(|part| part.join().unwrap_or_else(|_| anyhow::bail!("a thread panicked"))).collect()
+            handles
+                .into_iter()
+                .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect()
         });
         let mut loss = 0.0;
+        let behaviors = self.ethogram.behavior_count();
+        let (mut hits, mut mass) = (vec![0.0; behaviors], vec![0.0; behaviors]);
         let mut sum: Option<Gradients> = None;
         for part in parts {
             let part = part?;
             loss += part.loss;
-            class_weights.observe(&part.hits, &part.mass);
+            for (sum, more) in hits.iter_mut().zip(part.hits).chain(mass.iter_mut().zip(part.mass)) {
+                *sum += more;
+            }
             match &mut sum {
                 None => sum = Some(part.gradients),
                 Some(sum) => {
@@ -108,6 +115,9 @@ impl<'a> Stepper<'a> {
                     }
                 }
             }
+        }
+        if hits.iter().chain(&mass).all(|sum: &f64| sum.is_finite()) {
+            class_weights.observe(&hits, &mass);
         }
         Ok((loss, sum.unwrap_or_default()))
     }
@@ -167,8 +177,8 @@ impl<'a> Stepper<'a> {
         let loss = focal(&logits, &indicator(&truth, &shape, &device())?, &weight, self.config.loss.focal_gamma)?;
         let store = loss.backward()?;
         let mut gradients = Gradients::with_capacity(self.vars.len());
-        for var in &self.vars {
-            let gradient = store.get(var).context("a variable received no gradient")?;
+        for (name, var) in &self.vars {
+            let gradient = store.get(var).with_context(|| format!("{name} received no gradient"))?;
             gradients.push(gradient.flatten_all()?.to_vec1()?);
         }
         let (mut hits, mut mass) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);

@@ -40,7 +40,10 @@ pub fn scores(
             one_thread_pool("validate")?.install(|| part.iter().map(scores).collect())
         };
         let handles: Vec<_> = sessions.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
-        handles.into_iter().map(|handle| handle.join().unwrap_or_else(|_| anyhow::bail!("a thread panicked"))).collect()
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
     });
     parts.into_iter().collect::<anyhow::Result<Vec<_>>>().map(|parts| parts.into_iter().flatten().collect())
 }

@@ -184,6 +184,27 @@ fn training_ends_in_a_model_that_predicts_and_a_resumed_run_is_the_same_run() {
 }
 
 #[test]
+#[cfg(unix)]
+fn ctrl_c_leaves_a_usable_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let (corpus, config) = corpus(folder.path());
+    let model = folder.path().join("model");
+    let endless = std::fs::read_to_string(&config).unwrap().replace("epochs = 2", "epochs = 100000");
+    std::fs::write(&config, endless).unwrap();
+    let mut training = Command::new(env!("CARGO_BIN_EXE_vibrissa"))
+        .args(["train", "--corpus", text(&corpus), "--config", text(&config), "--out", text(&model)])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(training.stdout.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.starts_with("epoch ")).expect("a first epoch");
+    assert!(Command::new("kill").args(["-INT", &training.id().to_string()]).status().unwrap().success());
+    assert!(lines.any(|line| line.starts_with("wrote ")), "it ends by writing the model");
+    assert!(training.wait().unwrap().success());
+    vibrissa::model::Model::load(&model).unwrap();
+}
+
+#[test]
 fn a_model_directory_that_cannot_be_used_is_refused_with_file_and_reason() {
     let folder = tempfile::tempdir().unwrap();
     let recording = folder.path().join("recording.csv");

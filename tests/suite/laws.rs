@@ -12,9 +12,11 @@ use vibrissa::model::Model;
 use vibrissa::model::architecture::BlockShape;
 use vibrissa::model::backbone::Backbone;
 use vibrissa::model::inputs::{Inputs, InputsBuilder};
+use vibrissa::model::reach::Reach;
 use vibrissa::model::temporal::{Block, CausalConvolution, WindowAttention};
 use vibrissa::model::variables::Variables;
 use vibrissa::model::wiring::Wiring;
+use vibrissa::output::Edge;
 use vibrissa::poses::{Frame, Keypoint};
 use vibrissa::time::{Tick, WINDOW_TICKS};
 
@@ -138,6 +140,7 @@ fn law_2_a_verdict_needs_the_last_512_ticks_and_no_more() {
     let model = model(&[0]);
     let wiring = wiring(&model, 2);
     assert!(model.network().receptive_field() <= WINDOW_TICKS);
+    assert_eq!(model.network().delay(), 0);
     assert_eq!(model.network().receptive_field(), model.card().architecture.receptive_field());
     let last = |inputs: &Inputs, ticks: usize| {
         let logits = model.network().forward(inputs, &wiring, None).unwrap();
@@ -207,7 +210,9 @@ fn law_3_joining_leaving_and_resetting_a_cage_leaves_the_others_untouched() {
             // A camera that starts anew resets its own cage.
             45 => {
                 let neighbour = neighbour.as_mut().unwrap();
-                neighbour.push(&frame(3, 5_000_000, 9)).unwrap();
+                let frames = (5_000_000..5_000_003).map(|number| frame(3, number, 9));
+                let resets: u32 = frames.map(|frame| neighbour.push(&frame).unwrap().resets).sum();
+                assert_eq!(resets, 1);
             }
             _ => {}
         }
@@ -218,6 +223,41 @@ fn law_3_joining_leaving_and_resetting_a_cage_leaves_the_others_untouched() {
     }
     cage.flush_watched(&mut |tick, scores| watched.push((tick, scores.to_vec()))).unwrap();
     assert_eq!(alone, watched);
+}
+
+#[test]
+fn a_long_gap_ends_every_bout_and_starts_the_cage_anew() {
+    let model = model(&[0, 15]);
+    let after: Vec<Frame> = (5_000_000..5_000_060).map(|number| frame(2, number, 4)).collect();
+    let fresh = scores(&model, 2, after.iter().cloned());
+    let mut cage = Cage::open(Arc::clone(&model), &stream(2)).unwrap();
+    let mut transitions = Vec::new();
+    for number in 0..100 {
+        transitions.extend(cage.push(&frame(2, number, 4)).unwrap().transitions);
+    }
+    let (mut resets, mut scores) = (0, Vec::new());
+    for frame in &after {
+        let mut of_frame = Vec::new();
+        let advance = cage.push_watched(frame, &mut |tick, scores| of_frame.push((tick, scores.to_vec()))).unwrap();
+        if advance.resets > 0 {
+            // What was seen before belongs to the end of the old stream.
+            of_frame.retain(|(tick, _)| tick.0 < 50);
+        }
+        resets += advance.resets;
+        transitions.extend(advance.transitions);
+        scores.extend(of_frame);
+    }
+    let last = cage.flush_watched(&mut |tick, of_tick| scores.push((tick, of_tick.to_vec()))).unwrap();
+    transitions.extend(last.transitions);
+    assert_eq!(resets, 1);
+    assert_eq!(scores, fresh);
+    let count = |edge: fn(&Edge) -> bool| transitions.iter().filter(|transition| edge(&transition.edge)).count();
+    let onsets = count(|edge| *edge == Edge::Onset);
+    assert!(onsets > 10 && onsets == count(|edge| *edge != Edge::Onset), "every onset has its offset");
+    let mut bouts: Vec<u64> = transitions.iter().map(|transition| transition.bout).collect();
+    bouts.sort_unstable();
+    bouts.dedup();
+    assert_eq!(bouts.len(), onsets, "no number is used twice");
 }
 
 #[test]

@@ -119,6 +119,7 @@ pub fn card(delays: &[u32]) -> Card {
         label_sets: label_sets(),
         defaults: StreamDefaults { rate_hz: 30.0, body_length_px: BODY_LENGTH_PX, skeleton: skeleton() },
         rules: label_sets().iter().map(rules).collect(),
+        weights_hash: String::new(),
         provenance: Provenance {
             corpus: "none".into(),
             source: "random weights".into(),
