@@ -4,6 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+
+#[test]
+fn near_30_hz_a_frame_is_a_tick_and_elsewhere_the_rate_counts() {
+    for (rate_hz, frames) in [(29.97, 1.0), (30.0, 1.0), (30.6, 1.0), (25.0, 25.0 / 30.0), (60.0, 2.0)] {
+        assert_eq!(frames_per_tick(rate_hz), frames, "{rate_hz} Hz");
+    }
+}
 use crate::stream::Origin;
 
 const POINTS: usize = 6;
