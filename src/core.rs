@@ -17,6 +17,7 @@ use crate::model::wiring::{UnknownPart, Wiring};
 use crate::output::Transition;
 use crate::output::decoder::Decoder;
 use crate::poses::{Frame, Keypoint};
+use crate::presence::Presence;
 use crate::stream::StreamDescription;
 use crate::time::Tick;
 
@@ -40,6 +41,7 @@ struct Memory {
     ring: TickRing,
     extractor: Extractor,
     network: BackboneState,
+    presence: Presence,
     decoder: Decoder,
     newest: Option<Tick>,
     /// Of the newest real tick.
@@ -168,7 +170,7 @@ impl Cage {
         advance: &mut Advance,
         watch: &mut dyn FnMut(Tick, &[f32]),
     ) -> Result<(), CoreError> {
-        let Memory { ring, extractor, network, decoder, capture_nanos, .. } = &mut self.memory;
+        let Memory { ring, extractor, network, presence, decoder, capture_nanos, .. } = &mut self.memory;
         let told_before = advance.transitions.len();
         let scale = (1.0 / self.stream.body_length_px()) as f32;
         let confidence_min = self.model.card().confidence_min;
@@ -183,7 +185,9 @@ impl Cage {
         inputs.push(extractor.advance(ring));
         let inputs = inputs.finish(1, 1, &device())?;
         let logits = self.model.network().step(&inputs, &self.wiring, network)?;
-        let scores = scores_of(&logits)?;
+        let mut scores = scores_of(&logits)?;
+        presence.push(&self.in_body_lengths);
+        presence.mask(self.model.delays(), &self.cells, &mut scores);
         watch(tick, &scores);
         decoder.push(tick, &scores, &mut advance.transitions);
         for transition in &mut advance.transitions[told_before..] {
@@ -218,6 +222,7 @@ impl Memory {
             ring: TickRing::new(stream.point_count()),
             extractor: Extractor::new(stream.skeleton().clone(), individuals),
             network: model.network().zero_state(1, individuals, &device())?,
+            presence: Presence::new(individuals, stream.skeleton().keypoints().len(), model.delays()),
             decoder: Decoder::new(model.ethogram(), individuals, model.delays(), model.rules()),
             newest: None,
             capture_nanos: None,
@@ -226,9 +231,8 @@ impl Memory {
 
     /// Starts anew but for the numbers of the bouts, which go on.
     fn forget(&mut self, model: &Model, stream: &StreamDescription) -> Result<(), CoreError> {
-        let Self { ring, extractor, network, decoder: _, newest, capture_nanos } = Self::fresh(model, stream)?;
-        (self.ring, self.extractor, self.network) = (ring, extractor, network);
-        (self.newest, self.capture_nanos) = (newest, capture_nanos);
+        let decoder = self.decoder.clone();
+        *self = Self { decoder, ..Self::fresh(model, stream)? };
         Ok(())
     }
 }

@@ -38,6 +38,7 @@
 pub mod behavior;
 pub mod core;
 pub mod poses;
+pub mod presence;
 pub mod skeleton;
 pub mod stream;
 pub mod time;

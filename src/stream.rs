@@ -8,6 +8,11 @@ use crate::skeleton::{INDIVIDUALS_MAX, Skeleton};
 pub const RATE_HZ_MIN: f64 = 10.0;
 pub const RATE_HZ_MAX: f64 = 240.0;
 
+/// Coordinate units in one body length: from metres to the finest camera. What lies outside is a slip that would make
+/// every distance meaningless.
+pub const BODY_LENGTH_PX_MIN: f64 = 1e-3;
+pub const BODY_LENGTH_PX_MAX: f64 = 1e5;
+
 /// Where a frame comes from. It is part of every event, and nothing but `Live` may ever fire a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,7 +64,7 @@ pub enum StreamError {
     Doubled(String),
     #[error("expected a rate_hz within {RATE_HZ_MIN} to {RATE_HZ_MAX}, got {0}")]
     Rate(f64),
-    #[error("expected a finite body_length_px above zero, got {0}")]
+    #[error("expected a body_length_px within {BODY_LENGTH_PX_MIN} to {BODY_LENGTH_PX_MAX}, got {0}")]
     Scale(f64),
 }
 
@@ -85,7 +90,7 @@ impl StreamDescription {
         if !(RATE_HZ_MIN..=RATE_HZ_MAX).contains(&rate_hz) {
             return Err(StreamError::Rate(rate_hz));
         }
-        if !body_length_px.is_finite() || body_length_px <= 0.0 {
+        if !(BODY_LENGTH_PX_MIN..=BODY_LENGTH_PX_MAX).contains(&body_length_px) {
             return Err(StreamError::Scale(body_length_px));
         }
         Ok(Self { skeleton, individuals, rate_hz, body_length_px, clock, origin })

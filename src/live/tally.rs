@@ -119,7 +119,7 @@ impl Counts {
 impl Tallies {
     /// Changes the tally of a cage. Where [`CAGES_MAX`] others are open, the change is lost.
     pub fn with(&self, cage: &CageName, change: impl FnOnce(&mut Tally)) {
-        if let Some(tally) = lock(&self.state).tally(cage) {
+        if let Some(tally) = lock(&self.state).tally(cage, true) {
             change(tally);
         }
     }
@@ -127,7 +127,7 @@ impl Tallies {
     /// Counts a refusal; `cage` is `None` where the key names none.
     pub fn refuse(&self, cage: Option<&CageName>, cause: &'static str) {
         let mut state = lock(&self.state);
-        match cage.and_then(|cage| state.tally(cage)) {
+        match cage.and_then(|cage| state.tally(cage, false)) {
             Some(tally) => tally.counts.refuse(cause),
             None => state.others.refuse(cause),
         }
@@ -162,11 +162,17 @@ impl Tallies {
 }
 
 impl State {
-    /// The tally of a cage, in the place of a closed one where there is no room.
-    fn tally(&mut self, cage: &CageName) -> Option<&mut Tally> {
+    /// The tally of a cage, where there is no room in the place of a closed one. A cage that is served also takes the
+    /// place of one that never was: names from a broken script must not keep it out of sight.
+    fn tally(&mut self, cage: &CageName, served: bool) -> Option<&mut Tally> {
         if self.cages.len() >= CAGES_MAX && !self.cages.contains_key(cage) {
-            let closed = self.cages.iter().find(|(_, tally)| tally.closed).map(|(name, _)| name.clone())?;
-            self.cages.remove(&closed);
+            let idle = |tally: &Tally| tally.closed || (served && tally.counts.frames == 0);
+            let place = self.cages.iter().find(|(_, tally)| idle(tally)).map(|(name, _)| name.clone())?;
+            if let Some(removed) = self.cages.remove(&place).filter(|removed| !removed.closed) {
+                for (cause, count) in removed.counts.refused {
+                    *self.others.refused.entry(cause).or_default() += count;
+                }
+            }
         }
         Some(self.cages.entry(cage.clone()).or_default())
     }
@@ -238,5 +244,17 @@ mod tests {
         tallies.with(&closed, |tally| tally.closed = true);
         tallies.refuse(Some(&new), "undescribed");
         assert_eq!((tallies.counts(&closed).refused_in_all(), tallies.counts(&new).refused_in_all()), (0, 1));
+    }
+
+    #[test]
+    fn a_served_cage_is_seen_beside_any_number_of_names_from_a_broken_script() {
+        let tallies = Tallies::default();
+        for index in 0..CAGES_MAX {
+            tallies.refuse(Some(&CageName::new("rig", &format!("c{index}")).unwrap()), "undescribed");
+        }
+        let honest = CageName::new("rig", "honest").unwrap();
+        tallies.with(&honest, |tally| tally.counts.frames += 1);
+        assert_eq!(tallies.counts(&honest).frames, 1);
+        assert_eq!(tallies.others().refused, BTreeMap::from([("undescribed", 1)]), "what gave way stays counted");
     }
 }

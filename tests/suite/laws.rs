@@ -261,6 +261,28 @@ fn a_long_gap_ends_every_bout_and_starts_the_cage_anew() {
 }
 
 #[test]
+fn nothing_is_said_of_animals_that_nobody_sees() {
+    let model = model(&[0, 15]);
+    let seen = |number: u64| {
+        let mut frame = frame(2, number, 4);
+        if (60..330).contains(&number) {
+            frame.keypoints.fill(Keypoint::MISSING);
+        }
+        frame
+    };
+    let mut cage = Cage::open(Arc::clone(&model), &stream(2)).unwrap();
+    let mut transitions: Vec<_> = (0..420).flat_map(|number| cage.push(&seen(number)).unwrap().transitions).collect();
+    transitions.extend(cage.flush().unwrap().transitions);
+    for delay in model.delays() {
+        let bouts = vibrissa::output::decoder::bouts(transitions.iter(), *delay);
+        assert!(bouts.iter().any(|bout| bout.stop < 90) && bouts.iter().any(|bout| bout.start > 330), "{bouts:?}");
+        // Seen last at tick 59, gone 30 ticks later; a gap of three ticks may still be filled.
+        let through: Vec<_> = bouts.iter().filter(|bout| bout.start < 330 && bout.stop > 60 + 30).collect();
+        assert!(through.is_empty(), "{through:?}");
+    }
+}
+
+#[test]
 fn law_4_reordering_individuals_permutes_verdicts() {
     let model = model(&[0, 15]);
     let (individuals, order) = (3, [2_usize, 0, 1]);
