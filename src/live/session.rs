@@ -28,7 +28,7 @@ impl Patience {
     }
 }
 
-/// Endpoints in zenoh's notation, such as `tcp/127.0.0.1:7447`, `tcp/0.0.0.0:7447` or `unixsock-stream//tmp/v.sock`.
+/// Endpoints in zenoh's notation, such as `tcp/127.0.0.1:7447`, `tcp/0.0.0.0:7447` or `unixsock-stream//run/vibrissa.sock`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct Endpoints {
     /// Accept sessions at this endpoint (may be given several times).
