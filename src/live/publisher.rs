@@ -59,7 +59,7 @@ pub struct Played {
 /// clock at which it was due.
 ///
 /// # Errors
-/// A speed out of bounds, zenoh's own failures, and no detector within [`WAIT_SECS_MAX`] for a lossless replay.
+/// A speed out of bounds, zenoh's own failures, and no detector within [`WAIT_SECS_MAX`] of the start of a lossless replay.
 pub fn play(
     session: &Session,
     stream: &StreamDescription,
@@ -89,7 +89,10 @@ pub fn play(
         count += 1;
     }
     rig.put(Content::End { frames: count })?;
-    let taken = ended.and_then(|listener| listener.ended.recv_timeout(Duration::from_secs(WAIT_SECS_MAX)).ok());
+    let taken = match ended {
+        Some(listener) => rig.wait_for_the_end(&listener, stop)?,
+        None => None,
+    };
     Ok(Played { frames: count, taken, stopped })
 }
 
@@ -249,6 +252,23 @@ impl<'a> Rig<'a> {
         let subscriber = session.declare_subscriber(self.play.cage.status()).callback(on_status).wait();
         let subscriber = subscriber.map_err(LiveError::zenoh("subscribing to the status"))?;
         Ok(EndListener { ended, _subscriber: subscriber })
+    }
+
+    /// The frames that the detector took, by its own word. Waits as long as there is a detector, which may have many of
+    /// them still before it; `None` when it went away or the replay was stopped.
+    fn wait_for_the_end(&self, listener: &EndListener, stop: &Receiver<()>) -> Result<Option<u64>, LiveError> {
+        loop {
+            crossbeam::select! {
+                recv(listener.ended) -> taken => return Ok(taken.ok()),
+                recv(stop) -> _ => return Ok(None),
+                default(DESCRIBE) => {
+                    let matching = self.poses.matching_status().wait();
+                    if !matching.map_err(LiveError::zenoh("looking for a detector"))?.matching() {
+                        return Ok(listener.ended.try_recv().ok());
+                    }
+                }
+            }
+        }
     }
 }
 
