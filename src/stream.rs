@@ -22,6 +22,18 @@ pub enum Origin {
     Simulated,
 }
 
+/// Whether the animals of a stream keep their places in its frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identities {
+    /// Each place is one animal, by name: the tracker's word is trusted, and watched.
+    #[default]
+    Stable,
+    /// Instances come in any order, as pose estimators without a tracker give them: which of them is which animal is
+    /// found from frame to frame.
+    Unordered,
+}
+
 /// Rate, scale and skeleton of the recordings that a model was trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +54,7 @@ pub struct StreamDescription {
     body_length_px: f64,
     clock: Option<String>,
     origin: Origin,
+    identities: Identities,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -54,6 +67,8 @@ struct RawStream {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clock: Option<String>,
     origin: Origin,
+    #[serde(default)]
+    identities: Identities,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -69,6 +84,8 @@ pub enum StreamError {
 }
 
 impl StreamDescription {
+    /// A stream of [`Identities::Stable`] animals.
+    ///
     /// # Errors
     /// Any count, rate or scale outside the stated limits.
     pub fn new(
@@ -93,7 +110,8 @@ impl StreamDescription {
         if !(BODY_LENGTH_PX_MIN..=BODY_LENGTH_PX_MAX).contains(&body_length_px) {
             return Err(StreamError::Scale(body_length_px));
         }
-        Ok(Self { skeleton, individuals, rate_hz, body_length_px, clock, origin })
+        let identities = Identities::Stable;
+        Ok(Self { skeleton, individuals, rate_hz, body_length_px, clock, origin, identities })
     }
 
     pub fn skeleton(&self) -> &Skeleton {
@@ -129,6 +147,16 @@ impl StreamDescription {
         self
     }
 
+    pub fn identities(&self) -> Identities {
+        self.identities
+    }
+
+    #[must_use]
+    pub fn with_identities(mut self, identities: Identities) -> Self {
+        self.identities = identities;
+        self
+    }
+
     /// Points that each frame must carry: I × K.
     pub fn point_count(&self) -> usize {
         self.individuals.len() * self.skeleton.keypoints().len()
@@ -139,13 +167,14 @@ impl TryFrom<RawStream> for StreamDescription {
     type Error = StreamError;
 
     fn try_from(raw: RawStream) -> Result<Self, StreamError> {
-        Self::new(raw.skeleton, raw.individuals, raw.rate_hz, raw.body_length_px, raw.clock, raw.origin)
+        let stream = Self::new(raw.skeleton, raw.individuals, raw.rate_hz, raw.body_length_px, raw.clock, raw.origin)?;
+        Ok(stream.with_identities(raw.identities))
     }
 }
 
 impl From<StreamDescription> for RawStream {
     fn from(stream: StreamDescription) -> Self {
-        let StreamDescription { skeleton, individuals, rate_hz, body_length_px, clock, origin } = stream;
-        Self { skeleton, individuals, rate_hz, body_length_px, clock, origin }
+        let StreamDescription { skeleton, individuals, rate_hz, body_length_px, clock, origin, identities } = stream;
+        Self { skeleton, individuals, rate_hz, body_length_px, clock, origin, identities }
     }
 }

@@ -1,4 +1,14 @@
 //! The stream description on the wire: JSON of a [`StreamDescription`], and the short id that frames may carry.
+//!
+//! | key | what |
+//! |---|---|
+//! | `skeleton` | name, keypoints in the order of the points, `front`, `centre`, `rear`, edges |
+//! | `individuals` | names in the order of the frame: the slots of the cage |
+//! | `rate_hz` | of the camera, 10 to 240 |
+//! | `body_length_px` | coordinate units in one nominal body length |
+//! | `clock` | name of the clock of the capture times; `"unix"` is nanoseconds since 1970 (UTC); absent: none |
+//! | `origin` | `live`, `replay` or `simulated` |
+//! | `identities` | `stable` (the default): a place is an animal; `unordered`: instances come in any order |
 
 use std::fmt;
 

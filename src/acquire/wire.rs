@@ -49,7 +49,8 @@
 //!     priority=zenoh.Priority.REAL_TIME)
 //! stream = json.dumps({"skeleton": {"name": "rat-5", "keypoints": ["top", "body", "tail", "tail-m", "tail-e"],
 //!     "front": "top", "centre": "body", "rear": "tail", "edges": [["top", "body"], ["body", "tail"]]},
-//!     "individuals": ["rat1", "rat2"], "rate_hz": 30.0, "body_length_px": 80.0, "clock": "unix", "origin": "live"})
+//!     "individuals": ["rat1", "rat2"], "rate_hz": 30.0, "body_length_px": 80.0, "clock": "unix", "origin": "live",
+//!     "identities": "stable"})
 //! for number, animals in enumerate(camera):  # animals: 2 x 5 x (x, y, confidence)
 //!     if number % 30 == 0:
 //!         description.put(stream)

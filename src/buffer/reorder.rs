@@ -33,6 +33,16 @@ impl Reorder {
         self.progress.map_or(0, |progress| progress.newest.saturating_sub(number))
     }
 
+    /// Number last given on.
+    pub fn released(&self) -> Option<u64> {
+        self.progress.map(|progress| progress.released)
+    }
+
+    /// Goes on behind a frame that was given on before.
+    pub fn resume(&mut self, newest: u64) {
+        self.progress = Some(Progress { newest, released: newest, received: 1 });
+    }
+
     /// Takes a frame and gives on what it completes.
     ///
     /// # Errors

@@ -99,6 +99,17 @@ impl Resampler {
         self.missing = 0;
     }
 
+    /// Number of the frame that is tick 0, and the first tick that was not given yet.
+    pub fn place(&self) -> Option<(u64, u64)> {
+        self.base.map(|base| (base, self.next))
+    }
+
+    /// Goes on from such a place.
+    pub fn resume(&mut self, base: u64, next: u64) {
+        self.base = Some(base);
+        self.next = next;
+    }
+
     /// The first tick that a frame speaks for; those from `next` to there are missing. `place` counts frames from the
     /// base.
     fn first_tick_of(&self, place: u64) -> u64 {

@@ -2,7 +2,10 @@
 
 use super::reorder::Reorder;
 use super::resample::Resampler;
+use crate::acquire::identity::{Continuity, Identity, Swap};
+use crate::behavior::Individual;
 use crate::poses::{Frame, Keypoint};
+use crate::skeleton::INDIVIDUALS_MAX;
 use crate::stream::StreamDescription;
 use crate::time::{TICK_RATE_HZ, Tick, WINDOW_TICKS};
 
@@ -27,7 +30,23 @@ pub struct Ticker {
     /// Frames in [`WINDOW_TICKS`] ticks.
     window_frames: f64,
     reorder: Reorder,
+    identity: Identity,
+    /// As it was before the first frame.
+    identity_new: Identity,
     resampler: Resampler,
+    /// The frame in hand, its instances in the places of their animals; reused.
+    identified: Frame,
+}
+
+/// Where ticks lie among frames: with it a ticker goes on where another one stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// Number of the frame that is tick 0.
+    pub base: u64,
+    /// The first tick that was not given yet.
+    pub next: u64,
+    /// Number of the newest frame that was used.
+    pub newest: u64,
 }
 
 /// Frames from one tick to the next: where a frame's tick and a tick's frame are found without a [`Ticker`].
@@ -52,6 +71,29 @@ pub enum Ticked {
     Reset,
 }
 
+/// What the frames of a push say about who is who.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identified {
+    /// By slot, the lowest confidence over the frames that it holds the animal that it held before.
+    pub confidence: [f32; INDIVIDUALS_MAX],
+    pub swaps: Vec<Swap>,
+}
+
+impl Default for Identified {
+    fn default() -> Self {
+        Self { confidence: [1.0; INDIVIDUALS_MAX], swaps: Vec::new() }
+    }
+}
+
+impl Identified {
+    fn add(&mut self, continuity: &Continuity) {
+        for (slot, lowest) in self.confidence.iter_mut().enumerate() {
+            *lowest = lowest.min(continuity.confidence(Individual(slot as u8)));
+        }
+        self.swaps.extend(continuity.swap);
+    }
+}
+
 /// Why a frame was not taken. It changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -69,7 +111,7 @@ impl Refused {
         match self {
             Self::Late { .. } => "late",
             Self::Duplicate { .. } => "duplicate",
-            Self::PointCount { .. } => "point_count",
+            Self::PointCount { .. } => "point-count",
         }
     }
 }
@@ -78,11 +120,16 @@ impl Ticker {
     pub fn new(stream: &StreamDescription) -> Self {
         let rate_hz = stream.rate_hz();
         let point_count = stream.point_count();
+        let (individuals, keypoints) = (stream.individuals().len(), stream.skeleton().keypoints().len());
+        let identity_new = Identity::new(stream.identities(), individuals, keypoints, stream.body_length_px(), rate_hz);
         Self {
             point_count,
             window_frames: WINDOW_TICKS as f64 * frames_per_tick(rate_hz),
             reorder: Reorder::default(),
+            identity: identity_new.clone(),
+            identity_new,
             resampler: Resampler::new(rate_hz, point_count),
+            identified: Frame { number: 0, capture_nanos: None, keypoints: Vec::with_capacity(point_count) },
         }
     }
 
@@ -92,7 +139,7 @@ impl Ticker {
     ///
     /// # Errors
     /// Frames that are doubled, too late or of another shape. They change nothing, and the caller counts them.
-    pub fn push(&mut self, frame: &Frame, out: &mut Vec<Ticked>) -> Result<(), Refused> {
+    pub fn push(&mut self, frame: &Frame, out: &mut Vec<Ticked>) -> Result<Identified, Refused> {
         let (expected, got) = (self.point_count, frame.keypoints.len());
         if expected != got {
             return Err(Refused::PointCount { expected, got });
@@ -101,16 +148,40 @@ impl Ticker {
             self.flush(out);
             out.push(Ticked::Reset);
         }
-        let resampler = &mut self.resampler;
-        self.reorder.push(frame, |frame| resampler.push(frame, out))
+        let Self { identity, resampler, identified, .. } = self;
+        let mut identified_as = Identified::default();
+        self.reorder.push(frame, |frame| {
+            identified.clone_from(frame);
+            identified_as.add(&identity.take(identified));
+            resampler.push(identified, out);
+        })?;
+        Ok(identified_as)
+    }
+
+    /// Where the ticks lie among the frames; `None` before the first frame.
+    pub fn anchor(&self) -> Option<Anchor> {
+        let (base, next) = self.resampler.place()?;
+        Some(Anchor { base, next, newest: self.reorder.released()? })
+    }
+
+    /// Makes a new ticker go on from there: frames before its next tick are late, and ticks are missing up to the first
+    /// frame that comes.
+    pub fn resume(&mut self, anchor: Anchor) {
+        self.resampler.resume(anchor.base, anchor.next);
+        self.reorder.resume(anchor.newest);
     }
 
     /// The end of the stream: appends the ticks of frames that are still held. Ticks after the last frame are not
     /// made up. Afterwards the ticker is as new, and whatever stands behind it has to be.
     pub fn flush(&mut self, out: &mut Vec<Ticked>) {
-        let resampler = &mut self.resampler;
-        self.reorder.flush(|frame| resampler.push(frame, out));
+        let Self { identity, resampler, identified, .. } = self;
+        self.reorder.flush(|frame| {
+            identified.clone_from(frame);
+            identity.take(identified);
+            resampler.push(identified, out);
+        });
         resampler.flush(out);
+        self.identity = self.identity_new.clone();
     }
 }
 

@@ -114,8 +114,7 @@ fn what_the_estimator_did_not_see_is_missing() {
 
 #[test]
 fn json_needs_only_version_number_and_points() {
-    let payload =
-        br#"{"version": 1, "number": 17, "points": [[[10.5, 20.0, 0.98], null], [[0, 0, 1], [1e300, 2, 1]]]}"#;
+    let payload = br#"{"version": 1, "number": 17, "points": [[[10.5, 20.0, 0.98], null], [[0, 0, 1], [1e30, 2, 1]]]}"#;
     let packet = Packet::decode(Encoding::Json, payload, 0.1).unwrap();
     let Content::Frame { shape, frame } = packet.content else { panic!("a frame") };
     assert_eq!((shape.individuals, shape.keypoints, frame.number, frame.capture_nanos), (2, 2, 17, None));

@@ -134,7 +134,7 @@ fn refused_frames_change_nothing_and_name_their_cause() {
     let mut frames: Vec<Frame> = numbers.iter().map(|&number| frame(number)).collect();
     frames[9].keypoints.pop();
     let (out, refused) = run(30.0, &frames);
-    assert_eq!(refused, ["late", "duplicate", "duplicate", "late", "point_count"]);
+    assert_eq!(refused, ["late", "duplicate", "duplicate", "late", "point-count"]);
     assert_eq!(written(&out), "5 6 . . 9 10 11");
 }
 
