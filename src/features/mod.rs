@@ -8,6 +8,7 @@
 mod geometry;
 mod kinematics;
 mod plane;
+pub mod range;
 mod relations;
 
 use std::collections::VecDeque;
