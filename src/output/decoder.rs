@@ -33,6 +33,7 @@ pub struct Decoder {
     /// Bouts that were told so far: the id of the newest.
     bouts: u64,
     decided: Option<Tick>,
+    first: Tick,
     last: Option<Tick>,
     candidates: Vec<Candidate>,
 }
@@ -94,7 +95,7 @@ impl Decoder {
         };
         let lanes = delays.iter().zip(rules).map(lane).collect();
         let candidates = Vec::with_capacity(cells.len());
-        Self { cells, rivals, lanes, bouts: 0, decided: None, last: None, candidates }
+        Self { cells, rivals, lanes, bouts: 0, decided: None, first: Tick(0), last: None, candidates }
     }
 
     /// Takes the scores that the network gave at its newest tick and appends the edges that they settle: delay by
@@ -115,13 +116,18 @@ impl Decoder {
         let last = self.last.unwrap_or(decided);
         for (lane, scores) in self.lanes.iter_mut().zip(scores.chunks(self.cells.len().max(1))) {
             if let Some(tick) = decided.0.checked_sub(lane.delay.0.into()).map(Tick)
-                && tick <= last
+                && (self.first..=last).contains(&tick)
             {
                 lane.arbitrate(tick, scores, &self.rivals, &mut self.candidates);
                 lane.follow(tick, scores);
                 lane.tell(tick, decided, &self.cells, &self.rivals, &mut self.bouts, out);
             }
         }
+    }
+
+    /// Says that scores about ticks before `first` are to be ignored: they were decoded before.
+    pub fn begin(&mut self, first: Tick) {
+        self.first = first;
     }
 
     /// Says that the stream has ended with tick `last`. Scores of later ticks, which only exist so that the longer
@@ -143,6 +149,7 @@ impl Decoder {
             }
         }
         self.decided = None;
+        self.first = Tick(0);
         self.last = None;
     }
 }
@@ -231,6 +238,9 @@ impl Lane {
                 decided,
                 decided_capture_nanos: None,
                 score: run.score_first,
+                revises: None,
+                history_ticks: 0,
+                identity: 1.0,
             });
         }
     }
@@ -248,7 +258,19 @@ impl Run {
         let ticks = self.last_on.0 - self.onset.0 + 1;
         let score = (self.score_sum / ticks as f64) as f32;
         let (onset, edge) = (self.onset, Edge::Offset { stop });
-        self.bout.map(|bout| Transition { delay, bout, cell, edge, onset, decided, decided_capture_nanos: None, score })
+        self.bout.map(|bout| Transition {
+            delay,
+            bout,
+            cell,
+            edge,
+            onset,
+            decided,
+            decided_capture_nanos: None,
+            score,
+            revises: None,
+            history_ticks: 0,
+            identity: 1.0,
+        })
     }
 }
 

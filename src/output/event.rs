@@ -4,7 +4,8 @@
 //! {"version":1,"sequence":42,"publication_nanos":1700000000700000000,"rig":"rig1","cage":"cage1",
 //!  "bout":"rig1/cage1/17c2f0a1-7","agent":"rat1","target":"rat2","behavior":"chase","kind":"directed",
 //!  "label_set":"Lab","edge":"offset","onset_tick":300,"stop_tick":345,"decision_tick":360,"delay":15,"score":0.93,
-//!  "capture_nanos":1700000000600000000,"clock":"unix","decision_nanos":1700000000690000000,"model":"3f…","origin":"live"}
+//!  "revises":{"delay":0,"onset_tick":303,"stop_tick":340},"settled":false,"history_ticks":512,"warming":false,
+//!  "identity":0.998,"capture_nanos":1700000000600000000,"clock":"unix","decision_nanos":1700000000690000000,"model":"3f…","origin":"live"}
 //! ```
 //!
 //! - `agent` and `target` are there for directed behaviors, `agent` alone for self behaviors; mutual and undirected ones
@@ -13,14 +14,22 @@
 //! - `capture_nanos` is the capture time of the newest frame that the decision saw, on the clock that `clock` names;
 //!   both are absent where the rig cannot say. `decision_nanos` and `publication_nanos` are of this machine's wall
 //!   clock (since 1970, UTC); the latter is read just before the event is written to the journal and published.
+//! - `edge` is `onset`, `offset` or `retraction`. Each delay is a stream of its own, in which a bout has one onset and one
+//!   offset; a `retraction` comes at the longest delay, where that has no bout of this name: what a shorter delay told
+//!   did not happen, or it is part of another bout (two fast bouts that were one).
+//! - `bout` names the bout at every delay at which it is told, and is never used again. `settled` marks the word of the
+//!   longest delay; `revises` holds what a shorter delay had said, where that was something else.
+//! - `history_ticks` is what the network had seen of the animals when it decided, at most 512; `warming` says that it was
+//!   less than what the model's verdicts need to be as reliable as they get.
+//! - `identity` is the lowest confidence, over the ticks of the bout, that its animals are those whose names they bear.
 //! - `sequence` counts all events of a journal and goes on after a restart.
-//! - `bout` is the same at the onset and the offset, and never used again.
 
 use serde::{Deserialize, Serialize};
 
 use crate::behavior::{Ethogram, Kind, Subject};
 use crate::output::{Edge, Transition};
 use crate::stream::{Origin, StreamDescription};
+use crate::time::DelayTicks;
 
 pub const EVENT_VERSION: u32 = 1;
 
@@ -57,6 +66,13 @@ pub struct Verdict {
     pub delay: u32,
     pub score: f32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revises: Option<Revised>,
+    /// Whether this is the word of the longest delay, which no other will contradict.
+    pub settled: bool,
+    pub history_ticks: u32,
+    pub warming: bool,
+    pub identity: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture_nanos: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
@@ -64,6 +80,15 @@ pub struct Verdict {
     /// Hash of the model that decided.
     pub model: String,
     pub origin: Origin,
+}
+
+/// What had been said of the same bout at a shorter delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revised {
+    pub delay: u32,
+    pub onset_tick: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_tick: Option<u64>,
 }
 
 /// Whom an event is about, by name.
@@ -80,6 +105,7 @@ pub enum Animals {
 pub enum EdgeWord {
     Onset,
     Offset,
+    Retraction,
 }
 
 /// Where and when a transition was decided: all that an event needs besides the transition itself.
@@ -94,6 +120,10 @@ pub struct Setting<'a> {
     pub stream: &'a StreamDescription,
     pub capture_nanos: Option<i64>,
     pub decision_nanos: i64,
+    /// The model's longest delay.
+    pub settled: DelayTicks,
+    /// Histories shorter than this are warming.
+    pub warm_ticks: u32,
 }
 
 impl Verdict {
@@ -108,7 +138,13 @@ impl Verdict {
         let (edge, stop_tick) = match transition.edge {
             Edge::Onset => (EdgeWord::Onset, None),
             Edge::Offset { stop } => (EdgeWord::Offset, Some(stop.0)),
+            Edge::Retraction => (EdgeWord::Retraction, None),
         };
+        let revises = transition.revises.map(|revision| Revised {
+            delay: revision.delay.0,
+            onset_tick: revision.onset.0,
+            stop_tick: revision.stop.map(|stop| stop.0),
+        });
         Self {
             rig: rig.to_owned(),
             cage: cage.to_owned(),
@@ -123,6 +159,11 @@ impl Verdict {
             decision_tick: transition.decided.0,
             delay: transition.delay.0,
             score: transition.score,
+            revises,
+            settled: setting.settled == transition.delay,
+            history_ticks: transition.history_ticks,
+            warming: transition.history_ticks < setting.warm_ticks,
+            identity: transition.identity,
             capture_nanos: setting.capture_nanos,
             clock: setting.capture_nanos.and(stream.clock()).map(str::to_owned),
             decision_nanos: setting.decision_nanos,
@@ -159,7 +200,7 @@ impl Event {
 pub(crate) mod tests {
     use super::*;
     use crate::behavior::{Behavior, BehaviorSpec, Cell, Individual, LabelSet};
-    use crate::time::{DelayTicks, Tick};
+    use crate::time::Tick;
 
     fn transition(subject: Subject, edge: Edge) -> Transition {
         let cell = Cell { behavior: Behavior(1), subject };
@@ -173,6 +214,9 @@ pub(crate) mod tests {
             decided,
             decided_capture_nanos: None,
             score: 0.5,
+            revises: None,
+            history_ticks: 512,
+            identity: 1.0,
         }
     }
 
@@ -198,6 +242,8 @@ pub(crate) mod tests {
             stream: &serde_json::from_str(stream).unwrap(),
             capture_nanos: Some(5),
             decision_nanos: 6,
+            settled: DelayTicks(60),
+            warm_ticks: 150,
         };
         Verdict::new(&transition(subject, edge), &setting)
     }
@@ -221,7 +267,8 @@ pub(crate) mod tests {
         let expected = concat!(
             r#"{"version":1,"sequence":42,"publication_nanos":9,"rig":"rig1","cage":"cage1","bout":"rig1/cage1/e-7","#,
             r#""agent":"rat2","target":"rat1","behavior":"chase","kind":"directed","label_set":"Lab","edge":"offset","#,
-            r#""onset_tick":300,"stop_tick":345,"decision_tick":360,"delay":15,"score":0.5,"capture_nanos":5,"#,
+            r#""onset_tick":300,"stop_tick":345,"decision_tick":360,"delay":15,"score":0.5,"settled":false,"history_ticks":512,"#,
+            r#""warming":false,"identity":1.0,"capture_nanos":5,"#,
             r#""clock":"unix","decision_nanos":6,"model":"hash","origin":"simulated"}"#
         );
         assert_eq!(event.to_json(), expected);

@@ -97,6 +97,7 @@ proptest! {
                     prop_assert!(edge.decided.0 - edge.onset.0 + 1 >= rule.duration_ticks_min.into());
                     prop_assert!(open.insert(edge.cell, edge).is_none());
                 }
+                Edge::Retraction => prop_assert!(false, "a decoder takes nothing back"),
                 Edge::Offset { stop } => {
                     let onset = open.remove(&edge.cell).expect("an onset before its offset");
                     prop_assert_eq!((onset.bout, onset.onset), (edge.bout, edge.onset));

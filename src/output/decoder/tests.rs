@@ -76,6 +76,7 @@ fn decode(special: &[(&str, DecodeRule)], series: &[(&str, &str)]) -> Vec<String
         match edge.edge {
             Edge::Onset => format!("{cell} +{}@{}", edge.onset.0, edge.decided.0),
             Edge::Offset { stop } => format!("{cell} -{}@{}", stop.0, edge.decided.0),
+            Edge::Retraction => panic!("a decoder takes nothing back"),
         }
     });
     written.collect()
@@ -236,7 +237,7 @@ fn nothing_reaches_beyond_the_end_of_the_stream() {
             .iter()
             .filter_map(|edge| match edge.edge {
                 Edge::Offset { stop } => Some((name_of(&decoder, edge.cell), edge.onset.0, stop.0)),
-                Edge::Onset => None,
+                Edge::Onset | Edge::Retraction => None,
             })
             .collect();
         assert_eq!(ended, expected);
