@@ -100,7 +100,11 @@ impl Journal {
             return Err(JournalError::Full { path: self.path.clone(), expected: self.bytes_max, got });
         }
         self.torn = true;
-        self.file.write_all(line.as_bytes()).map_err(io_error(&self.path, "write"))?;
+        if let Err(source) = self.file.write_all(line.as_bytes()) {
+            // What cannot be cut now is cut before the next line, or when the journal is opened again.
+            let _ = self.mend();
+            return Err(io_error(&self.path, "write")(source));
+        }
         self.torn = false;
         self.whole_bytes = got;
         self.sequence_next += 1;
