@@ -1,23 +1,24 @@
 //! One cage from frame to transition: a plain value that does no IO and reads no clock.
 
+mod memory;
+
 use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use self::memory::Memory;
+use crate::acquire::identity::Swap;
 use crate::behavior::Cell;
 use crate::buffer::ring::TickRing;
+use crate::buffer::ticks::Anchor;
 use crate::buffer::ticks::{Refused, Ticked, Ticker};
-use crate::features::Extractor;
-use crate::model::backbone::BackboneState;
 use crate::model::bundle::Model;
 use crate::model::device::device;
-use crate::model::inputs::InputsBuilder;
 use crate::model::ops::kernels::sigmoid;
 use crate::model::wiring::{UnknownPart, Wiring};
 use crate::output::Transition;
-use crate::output::decoder::Decoder;
 use crate::poses::{Frame, Keypoint};
-use crate::presence::Presence;
+use crate::presence::Attended;
 use crate::stream::StreamDescription;
 use crate::time::Tick;
 
@@ -35,19 +36,6 @@ pub struct Cage {
     in_body_lengths: Vec<Keypoint>,
 }
 
-/// What a reset starts anew.
-#[derive(Debug)]
-struct Memory {
-    ring: TickRing,
-    extractor: Extractor,
-    network: BackboneState,
-    presence: Presence,
-    decoder: Decoder,
-    newest: Option<Tick>,
-    /// Of the newest real tick.
-    capture_nanos: Option<i64>,
-}
-
 /// What a frame brought about.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Advance {
@@ -56,6 +44,30 @@ pub struct Advance {
     pub ticks: u32,
     /// Gaps so long that everything started anew.
     pub resets: u32,
+    pub notes: Vec<Note>,
+}
+
+/// Something about a cage that is no behavior, but that whoever relies on its verdicts has to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    Attended(Attended),
+    /// Animals may have exchanged their names.
+    Swapped(Swap),
+    /// The history of every animal that is there has become long enough, see [`Model::warm_ticks`], or no longer is.
+    Warm(bool),
+    /// What is out of the model's range from now on, in words with what was got and expected; empty when all is within
+    /// again.
+    Range(Vec<String>),
+}
+
+/// What a cage needs to go on where another one stopped: see [`Cage::resume`].
+#[derive(Clone, Debug)]
+pub struct Past {
+    pub anchor: Anchor,
+    /// The last ticks, in body lengths.
+    pub ring: TickRing,
+    /// Every delay has spoken about all of them, and none speaks of them again.
+    pub settled: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +85,7 @@ impl CoreError {
     pub fn cause(&self) -> &'static str {
         match self {
             Self::Refused(refused) => refused.cause(),
-            Self::UnknownPart(_) => "unknown part",
+            Self::UnknownPart(_) => "unknown-part",
             Self::Network(_) => "network",
         }
     }
@@ -100,6 +112,61 @@ impl Cage {
         })
     }
 
+    /// A cage that goes on where another one of the same stream stopped, with what it would have known: the network
+    /// has seen the ticks of `past`, and tick numbers go on. The bouts that ran are not known any more; whatever still
+    /// happens begins anew.
+    ///
+    /// # Errors
+    /// As [`Cage::open`], and a failing network.
+    pub fn resume(model: Arc<Model>, stream: &StreamDescription, past: &Past) -> Result<Self, CoreError> {
+        let mut cage = Self::open(model, stream)?;
+        cage.memory.replay(&cage.model, &cage.wiring, &past.ring, past.anchor.next)?;
+        if past.settled {
+            cage.memory.decoder.begin(Tick(past.anchor.next));
+        }
+        cage.ticker.resume(past.anchor);
+        Ok(cage)
+    }
+
+    /// Goes on with another model, whose state is rebuilt from the last ticks. Bouts that run end, with the numbers of
+    /// all bouts going on; what still happens begins anew, decided by the new model.
+    ///
+    /// # Errors
+    /// A skeleton with parts that the new model does not know, or a failing network; the cage is then as before.
+    pub fn replace_model(&mut self, model: Arc<Model>) -> Result<Advance, CoreError> {
+        let parts = model.card().vocabulary.indices(self.stream.skeleton())?;
+        let individuals = self.stream.individuals().len();
+        let wiring = Wiring::new(self.stream.skeleton(), parts, individuals, model.ethogram(), &device())?;
+        let mut memory = Memory::fresh(&model, &self.stream)?;
+        let ticks = self.memory.newest.map_or(0, |newest| newest.0 + 1);
+        memory.replay(&model, &wiring, &self.memory.ring, ticks)?;
+        let mut advance = Advance::default();
+        self.memory.end_at_once(&mut advance.transitions);
+        memory.succeed(&self.memory);
+        self.cells = model.ethogram().cells(individuals);
+        (self.memory, self.wiring, self.model) = (memory, wiring, model);
+        Ok(advance)
+    }
+
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    /// The last ticks, in body lengths.
+    pub fn ring(&self) -> &TickRing {
+        &self.memory.ring
+    }
+
+    /// Where the ticks lie among the frames; `None` before the first.
+    pub fn anchor(&self) -> Option<Anchor> {
+        self.ticker.anchor()
+    }
+
+    /// The shortest history of the animals that are there, in ticks.
+    pub fn history_ticks(&self) -> u32 {
+        self.memory.attendance.shortest_ticks()
+    }
+
     /// What scores are about, in their order.
     pub fn cells(&self) -> &[Cell] {
         &self.cells
@@ -118,7 +185,12 @@ impl Cage {
     pub fn push_watched(&mut self, frame: &Frame, watch: &mut dyn FnMut(Tick, &[f32])) -> Result<Advance, CoreError> {
         let mut ticked = std::mem::take(&mut self.ticked);
         let taken = self.ticker.push(frame, &mut ticked);
-        let advance = taken.map_err(CoreError::from).and_then(|()| self.take_ticks(&ticked, watch));
+        let advance = taken.map_err(CoreError::from).and_then(|identified| {
+            self.memory.identity_next = identified.confidence;
+            let mut advance = self.take_ticks(&ticked, watch)?;
+            advance.notes.extend(identified.swaps.into_iter().map(Note::Swapped));
+            Ok(advance)
+        });
         ticked.clear();
         self.ticked = ticked;
         advance
@@ -170,7 +242,6 @@ impl Cage {
         advance: &mut Advance,
         watch: &mut dyn FnMut(Tick, &[f32]),
     ) -> Result<(), CoreError> {
-        let Memory { ring, extractor, network, presence, decoder, capture_nanos, .. } = &mut self.memory;
         let told_before = advance.transitions.len();
         let scale = (1.0 / self.stream.body_length_px()) as f32;
         let confidence_min = self.model.card().confidence_min;
@@ -180,19 +251,14 @@ impl Cage {
                 .iter()
                 .map(|point| Keypoint::observed(point.x, point.y, point.confidence, confidence_min).scaled(scale)),
         );
-        ring.push(&self.in_body_lengths);
-        let mut inputs = InputsBuilder::new(self.wiring.individuals, self.wiring.keypoints);
-        inputs.push(extractor.advance(ring));
-        let inputs = inputs.finish(1, 1, &device())?;
-        let logits = self.model.network().step(&inputs, &self.wiring, network)?;
+        let memory = &mut self.memory;
+        let inputs = memory.see(&self.in_body_lengths, &self.wiring, &mut |note| advance.notes.push(note))?;
+        let logits = self.model.network().step(&inputs, &self.wiring, &mut memory.network)?;
         let mut scores = scores_of(&logits)?;
-        presence.push(&self.in_body_lengths);
-        presence.mask(self.model.delays(), &self.cells, &mut scores);
+        memory.presence.mask(self.model.delays(), &self.cells, &mut scores);
         watch(tick, &scores);
-        decoder.push(tick, &scores, &mut advance.transitions);
-        for transition in &mut advance.transitions[told_before..] {
-            transition.decided_capture_nanos = *capture_nanos;
-        }
+        memory.decoder.push(tick, &scores, &mut advance.transitions);
+        memory.settle(tick, told_before, &mut advance.transitions);
         advance.ticks += 1;
         Ok(())
     }
@@ -205,34 +271,8 @@ impl Cage {
         for beyond in 1..=u64::from(longest) {
             self.step(Tick(last.0 + beyond), &missing, advance, watch)?;
         }
-        let told_before = advance.transitions.len();
-        self.memory.decoder.flush(Tick(last.0 + u64::from(longest)), last, &mut advance.transitions);
-        for transition in &mut advance.transitions[told_before..] {
-            transition.decided_capture_nanos = self.memory.capture_nanos;
-        }
+        self.memory.flush(Tick(last.0 + u64::from(longest)), last, &mut advance.transitions);
         self.memory.newest = None;
-        Ok(())
-    }
-}
-
-impl Memory {
-    fn fresh(model: &Model, stream: &StreamDescription) -> Result<Self, CoreError> {
-        let individuals = stream.individuals().len();
-        Ok(Self {
-            ring: TickRing::new(stream.point_count()),
-            extractor: Extractor::new(stream.skeleton().clone(), individuals),
-            network: model.network().zero_state(1, individuals, &device())?,
-            presence: Presence::new(individuals, stream.skeleton().keypoints().len(), model.delays()),
-            decoder: Decoder::new(model.ethogram(), individuals, model.delays(), model.rules()),
-            newest: None,
-            capture_nanos: None,
-        })
-    }
-
-    /// Starts anew but for the numbers of the bouts, which go on.
-    fn forget(&mut self, model: &Model, stream: &StreamDescription) -> Result<(), CoreError> {
-        let decoder = self.decoder.clone();
-        *self = Self { decoder, ..Self::fresh(model, stream)? };
         Ok(())
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! pose frames ─▶ acquire ─▶ buffer ─▶ features ─▶ model ─▶ output ─▶ events
-//!  (zenoh)       decode     even ticks  egocentric   HHSTF    bouts    (zenoh, journal)
-//!                           512 a cage  kinematics   step
+//!  (zenoh)       decode,    even ticks  egocentric   HHSTF    bouts    (zenoh, journal)
+//!                identity   512 a cage  kinematics   step
 //! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, score, predict, replay
 //! ```
 //!
@@ -15,10 +15,12 @@
 //!   prediction drive that one code path; training shares its buffer, features and network.
 //! - State is a value. Creating it is resetting it; no layer of the network hides any.
 //! - Only [`live`] knows zenoh, only [`corpus`] and [`commands`] know recordings' files, and only
-//!   [`output::journal`] writes while detecting.
+//!   [`output::journal`] and [`output::ticklog`] write while detecting.
 //! - Nothing depends on [`train`] but its command.
 //! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on whether an even or an odd number of ticks came
 //!   before them (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
+//! - What every delay says of a bout carries one number ([`output::ledger`]); what the longest delay does not confirm is
+//!   retracted.
 //! - A missing keypoint is masked, never zero: see [`poses::Keypoint`].
 //!
 //! # Glossary of shapes

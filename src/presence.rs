@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::behavior::{Cell, Individual, Subject};
 use crate::poses::Keypoint;
-use crate::time::DelayTicks;
+use crate::time::{DelayTicks, WINDOW_TICKS};
 
 /// Animals that were last seen longer ago than this are gone.
 pub const UNSEEN_TICKS_MAX: u32 = 30;
@@ -61,5 +61,105 @@ impl Presence {
                 }
             }
         }
+    }
+}
+
+/// An animal that was not seen for so long has left its cage; when it is seen again, it appears anew.
+pub const LEFT_TICKS: u32 = 150;
+
+/// Which animals are in a cage, and for how long: what the network can know about each of them.
+#[derive(Clone, Debug)]
+pub struct Attendance {
+    keypoints: usize,
+    animals: Vec<Stay>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Stay {
+    here: bool,
+    /// Since it appeared, occlusions included: at most [`WINDOW_TICKS`].
+    history_ticks: u32,
+    unseen_ticks: u32,
+}
+
+/// An animal that came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attended {
+    Joined(Individual),
+    Left(Individual),
+}
+
+impl Attendance {
+    pub fn new(individuals: usize, keypoints: usize) -> Self {
+        Self { keypoints, animals: vec![Stay::default(); individuals] }
+    }
+
+    /// Takes in a tick of I × K points and tells who came and who went.
+    pub fn push(&mut self, points: &[Keypoint], mut tell: impl FnMut(Attended)) {
+        for (slot, (animal, points)) in self.animals.iter_mut().zip(points.chunks_exact(self.keypoints)).enumerate() {
+            let individual = Individual(slot as u8);
+            let seen = points.iter().any(Keypoint::is_present);
+            animal.unseen_ticks = if seen { 0 } else { animal.unseen_ticks.saturating_add(1) };
+            if seen && !animal.here {
+                *animal = Stay { here: true, history_ticks: 0, unseen_ticks: 0 };
+                tell(Attended::Joined(individual));
+            } else if animal.here && animal.unseen_ticks >= LEFT_TICKS {
+                *animal = Stay::default();
+                tell(Attended::Left(individual));
+            }
+            if animal.here {
+                animal.history_ticks = (animal.history_ticks + 1).min(WINDOW_TICKS as u32);
+            }
+        }
+    }
+
+    /// Ticks that the network has seen of whom a verdict is about: of the animal that came last, among those that are
+    /// there. Zero where none is.
+    pub fn history_ticks(&self, subject: Subject) -> u32 {
+        let slots = match subject {
+            Subject::One(one) => [one, one],
+            Subject::Ordered { agent: a, target: b } | Subject::Both { first: a, second: b } => [a, b],
+        };
+        let here = slots.iter().filter_map(|slot| self.animals.get(usize::from(slot.0))).filter(|animal| animal.here);
+        here.map(|animal| animal.history_ticks).min().unwrap_or(0)
+    }
+
+    /// The shortest history of all animals that are there; zero where none is.
+    pub fn shortest_ticks(&self) -> u32 {
+        let here = self.animals.iter().filter(|animal| animal.here);
+        here.map(|animal| animal.history_ticks).min().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_occlusion_is_no_absence_and_a_return_begins_a_new_history() {
+        let seen = Keypoint { x: 1.0, y: 1.0, confidence: 1.0 };
+        let mut attendance = Attendance::new(2, 1);
+        let mut told = Vec::new();
+        let mut push = |attendance: &mut Attendance, first: bool, ticks: u32| {
+            for _ in 0..ticks {
+                let points = [if first { seen } else { Keypoint::MISSING }, seen];
+                attendance.push(&points, |attended| told.push(attended));
+            }
+        };
+        let both = Subject::Both { first: Individual(0), second: Individual(1) };
+        push(&mut attendance, false, 10);
+        assert_eq!(attendance.history_ticks(both), 10, "an animal that never came does not count");
+        push(&mut attendance, true, 20);
+        push(&mut attendance, false, LEFT_TICKS - 1);
+        assert_eq!(attendance.history_ticks(both), 20 + LEFT_TICKS - 1);
+        push(&mut attendance, false, 1);
+        push(&mut attendance, true, 3);
+        assert_eq!((attendance.history_ticks(both), attendance.shortest_ticks()), (3, 3));
+        push(&mut attendance, true, 2 * WINDOW_TICKS as u32);
+        assert_eq!(attendance.shortest_ticks(), WINDOW_TICKS as u32);
+        let (resident, visitor) = (Individual(1), Individual(0));
+        let expected =
+            [Attended::Joined(resident), Attended::Joined(visitor), Attended::Left(visitor), Attended::Joined(visitor)];
+        assert_eq!(told, expected);
     }
 }

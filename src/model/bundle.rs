@@ -13,7 +13,7 @@ use super::network::Network;
 use super::variables::Variables;
 use super::wiring::Vocabulary;
 use crate::behavior::{Ethogram, LabelSet};
-use crate::features;
+use crate::features::{self, range::InputRange};
 use crate::output::decoder::DecodeRule;
 use crate::stream::StreamDefaults;
 use crate::time::{DelayTicks, TICK_RATE_HZ, WINDOW_TICKS};
@@ -47,9 +47,35 @@ pub struct Card {
     /// Of the weights that this card belongs to: thresholds of one model never meet the weights of another.
     pub weights_hash: String,
     pub provenance: Provenance,
+    /// What the network was trained on, to notice input that is something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<InputRange>,
+    /// How good verdicts are while histories are short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<WarmUp>,
     /// Data split → label set → behavior → frame F1 at each delay, decoded as live.
     #[serde(default)]
     pub scores: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<f64>>>>,
+}
+
+/// How verdicts on validation depend on the ticks that the network has seen of the animals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarmUp {
+    /// Verdicts from shorter histories are *warming*: the shortest history at which no delay falls short of its F1 with a
+    /// whole window by more than a twentieth.
+    pub ticks: u32,
+    /// By history, ascending.
+    pub reliability: Vec<Reliability>,
+}
+
+/// F1 from histories of one length.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reliability {
+    pub history_ticks: u32,
+    /// Mean over label sets of the mean frame F1 of their behaviors at the best thresholds for whole windows; by delay.
+    pub f1: Vec<f64>,
 }
 
 /// Where a model comes from.
@@ -186,6 +212,11 @@ impl Model {
         &self.hash
     }
 
+    /// Ticks of history from which verdicts are as reliable as they get; a whole window where nobody measured it.
+    pub fn warm_ticks(&self) -> u32 {
+        self.card.warm_up.as_ref().map_or(WINDOW_TICKS as u32, |warm_up| warm_up.ticks)
+    }
+
     pub fn network(&self) -> &Network {
         &self.network
     }
@@ -195,9 +226,9 @@ fn weights_hash(weights: &[u8]) -> String {
     blake3::hash(weights).to_hex()[..16].to_owned()
 }
 
-/// Over everything that a verdict depends on: weights and card, without the scores that were measured later.
+/// Over everything that a verdict depends on: weights and card, without what only tells how far to trust it.
 fn hash_of(card: &Card, weights: &[u8]) -> String {
-    let decisive = Card { scores: BTreeMap::new(), ..card.clone() };
+    let decisive = Card { scores: BTreeMap::new(), range: None, warm_up: None, ..card.clone() };
     let text = serde_json::to_vec(&decisive).unwrap_or_default();
     blake3::Hasher::new().update(&text).update(weights).finalize().to_hex()[..16].to_owned()
 }
