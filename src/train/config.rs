@@ -101,11 +101,14 @@ pub struct LossConfig {
     pub rarity_power: f64,
     pub difficulty: f64,
     pub class_weight_max: f64,
+    /// Ticks soon after the beginning of a crop, where histories are short, weigh up to this much more, see
+    /// [`super::loss::short_history_weight`].
+    pub short_history_gain: f64,
 }
 
 impl Default for LossConfig {
     fn default() -> Self {
-        Self { focal_gamma: 1.0, rarity_power: 0.5, difficulty: 1.0, class_weight_max: 10.0 }
+        Self { focal_gamma: 1.0, rarity_power: 0.5, difficulty: 1.0, class_weight_max: 10.0, short_history_gain: 4.0 }
     }
 }
 
@@ -213,7 +216,8 @@ impl LossConfig {
         }
         within("loss.rarity_power", self.rarity_power, 0.0, 1.0)?;
         within("loss.difficulty", self.difficulty, 0.0, 100.0)?;
-        within("loss.class_weight_max", self.class_weight_max, 1.0, 1e6)
+        within("loss.class_weight_max", self.class_weight_max, 1.0, 1e6)?;
+        within("loss.short_history_gain", self.short_history_gain, 0.0, 100.0)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod loss;
 pub mod optimiser;
+pub mod profile;
 pub mod rules;
 pub mod sessions;
 pub mod step;
@@ -183,6 +184,8 @@ impl<'a> Run<'a> {
         let Material { validation, ethogram, .. } = self.material;
         let delays = &self.config.delays_ticks;
         let fitted = rules::fit(validation, &scores, ethogram, delays);
+        let (architecture, noise) = (&self.config.architecture, self.config.augmentation.jitter_max as f32);
+        let warm_up = profile::warm_up(validation, architecture, &self.vocabulary, ethogram, delays, &self.best)?;
         let mut by_set = BTreeMap::<String, BTreeMap<_, _>>::new();
         for (behavior, label_set, spec) in ethogram.behaviors() {
             let set = &ethogram.label_sets()[label_set].name;
@@ -212,6 +215,8 @@ impl<'a> Run<'a> {
                 software: concat!("vibrissa ", env!("CARGO_PKG_VERSION")).into(),
             },
             // `evaluate --record` measures them, decoded as they are live.
+            range: Some(profile::range(self.material.train.iter().chain(validation), noise)),
+            warm_up: Some(warm_up),
             scores: BTreeMap::new(),
         };
         bundle::save(self.out, &card, &self.best)?;

@@ -96,6 +96,11 @@ impl Session {
         }
     }
 
+    /// I × K points of every tick, in body lengths.
+    pub fn points(&self) -> impl Iterator<Item = &[Keypoint]> {
+        self.points.chunks_exact(self.individuals * self.skeleton.keypoints().len())
+    }
+
     /// Features of a stretch, computed as if the animals had just appeared at its first tick.
     pub fn inputs(&self, first: usize, ticks: usize, change: Option<(&Augmentation, u64)>, into: &mut InputsBuilder) {
         let keypoints = self.skeleton.keypoints().len();

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rayon::ThreadPool;
 
 use super::config::TrainConfig;
-use super::loss::{ClassWeights, focal, indicator};
+use super::loss::{ClassWeights, focal, indicator, short_history_weight};
 use super::optimiser::Gradients;
 use super::sessions::{Crop, Sampler, Session, targets};
 use crate::behavior::Ethogram;
@@ -162,15 +162,13 @@ impl<'a> Stepper<'a> {
         let shape = logits.dims().to_vec();
         let behaviors: Vec<usize> =
             self.sessions[crops[0].session].cells.iter().map(|cell| cell.behavior.0 as usize).collect();
+        let row = delays.len() * behaviors.len();
+        let gain = self.config.loss.short_history_gain;
+        let by_history: Vec<f32> = (0..ticks).map(|tick| short_history_weight(tick, gain) as f32).collect();
         let weight_of = |at: usize| {
             let (negative, positive) = weights[behaviors[at % behaviors.len()]];
-            if !labelled[at] {
-                0.0
-            } else if truth[at] {
-                positive
-            } else {
-                negative
-            }
+            let of_class = if truth[at] { positive } else { negative };
+            if labelled[at] { of_class * by_history[at / row % ticks] } else { 0.0 }
         };
         let weight: Vec<f32> = (0..truth.len()).map(weight_of).collect();
         let weight = candle_core::Tensor::from_vec(weight, &shape[..], &device())?;

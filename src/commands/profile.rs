@@ -1,0 +1,61 @@
+//! `vibrissa profile`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+use crate::corpus::{Corpus, Description, Split};
+use crate::model::Model;
+use crate::model::bundle;
+use crate::train::profile;
+use crate::train::sessions::Session;
+
+/// Measure what input a model knows and how long a history it needs, and write both into its card. `train` does so at
+/// its end; this is for a model that was trained before, or whose recordings have changed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model directory.
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Folders with poses and annotations.
+    #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
+    corpus: Vec<PathBuf>,
+    /// What the corpus's files cannot say.
+    #[arg(long, default_value = "configs/corpora/rat-dyads.toml", value_name = "FILE")]
+    description: PathBuf,
+    /// Noise that training added to points, as `augmentation.jitter_max` in its configuration, in body lengths.
+    #[arg(long, default_value_t = 0.02, value_name = "LENGTHS")]
+    noise: f32,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let model = Model::load(&args.model)?;
+    let description = Description::read(&args.description)?;
+    let corpus = Corpus::open(&args.corpus, &description)?;
+    anyhow::ensure!(
+        corpus.ethogram() == model.ethogram(),
+        "the corpus {} has other label sets than the model {}",
+        description.name,
+        model.name()
+    );
+    let sessions = |split| -> anyhow::Result<Vec<Session>> {
+        corpus.split(split).map(|entry| Session::new(&corpus.load(entry)?, corpus.ethogram())).collect()
+    };
+    let (trained, validation) = (sessions(Split::Train)?, sessions(Split::Validation)?);
+    let weights = args.model.join(bundle::WEIGHTS_FILE);
+    let weights = candle_core::safetensors::load(&weights, &crate::model::device::device())
+        .with_context(|| weights.display().to_string())?;
+    let card = model.card();
+    let (vocabulary, delays) = (&card.vocabulary, model.delays());
+    let warm_up = profile::warm_up(&validation, &card.architecture, vocabulary, model.ethogram(), delays, &weights)?;
+    println!("F1 on validation by history (delays {:?})", delays.iter().map(|delay| delay.0).collect::<Vec<_>>());
+    for reliability in &warm_up.reliability {
+        let secs = f64::from(reliability.history_ticks) / crate::time::TICK_RATE_HZ;
+        let f1: Vec<String> = reliability.f1.iter().map(|f1| format!("{f1:.3}")).collect();
+        println!("{secs:>5.1} s  {}", f1.join("  "));
+    }
+    println!("warm after {} ticks", warm_up.ticks);
+    let range = profile::range(trained.iter().chain(&validation), args.noise);
+    let card = bundle::Card { range: Some(range), warm_up: Some(warm_up), ..card.clone() };
+    bundle::save_card(&args.model, &card)
+}

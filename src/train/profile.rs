@@ -1,0 +1,147 @@
+//! What a model's card says about trusting its verdicts: which input it knows, and how long a history it needs.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Tensor};
+use candle_nn::VarBuilder;
+
+use super::sessions::Session;
+use super::validate::lab_averaged;
+use crate::behavior::Ethogram;
+use crate::features::range::{InputRange, RangeBuilder};
+use crate::model::architecture::Architecture;
+use crate::model::bundle::{Reliability, WarmUp};
+use crate::model::device::{device, one_thread_pool};
+use crate::model::inputs::InputsBuilder;
+use crate::model::network::Network;
+use crate::model::ops::kernels::sigmoid;
+use crate::model::wiring::{Vocabulary, Wiring};
+use crate::score::{Tally, best_threshold};
+use crate::time::{DelayTicks, WINDOW_TICKS};
+
+/// Histories that are measured: half a second, one, two, five and seventeen.
+pub const HISTORIES_TICKS: [u32; 5] = [15, 30, 60, 150, WINDOW_TICKS as u32];
+
+/// Ticks between two beginnings in a session: even, so that every beginning has the half-rate parity of a new cage.
+const STRIDE_TICKS: usize = 32;
+
+/// A history is long enough when F1 falls short of a whole window's by no more than this share.
+const SHORTFALL_MAX: f64 = 0.05;
+
+/// What all recordings of the corpus at hand look like to the network, those that validate included: what recordings
+/// of one rig have between them is the less guessed the more there are. `noise` as in [`RangeBuilder::new`].
+pub fn range<'a>(sessions: impl IntoIterator<Item = &'a Session>, noise: f32) -> InputRange {
+    let mut builder = RangeBuilder::new(noise);
+    for session in sessions {
+        builder.add_recording(&session.skeleton, session.individuals, session.points());
+    }
+    builder.finish()
+}
+
+/// A network that is put before cages again and again, as if they had just been opened: how good its verdicts are after
+/// histories of each length, with the thresholds that are best for whole windows.
+///
+/// # Errors
+/// A network that fails.
+pub fn warm_up(
+    sessions: &[Session],
+    architecture: &Architecture,
+    vocabulary: &Vocabulary,
+    ethogram: &Ethogram,
+    delays: &[DelayTicks],
+    weights: &HashMap<String, Tensor>,
+) -> anyhow::Result<WarmUp> {
+    let vb = VarBuilder::from_tensors(weights.clone(), DType::F32, &device());
+    let network = Network::new(architecture, vocabulary.0.len(), ethogram, delays.len(), &vb)?;
+    let mut by_history: Vec<Vec<Row>> = vec![Vec::new(); HISTORIES_TICKS.len()];
+    let pool = one_thread_pool("profile")?;
+    for session in sessions {
+        let rows = pool.install(|| beginnings(session, &network, vocabulary, ethogram, delays))?;
+        for (all, mut more) in by_history.iter_mut().zip(rows) {
+            all.append(&mut more);
+        }
+    }
+    let behaviors = ethogram.behavior_count();
+    let of = |rows: &[Row], delay: usize, behavior: usize| {
+        let mine = rows.iter().filter(|row| (row.delay, row.behavior) == (delay, behavior));
+        mine.map(|row| (row.score, row.truth)).unzip::<f32, bool, Vec<_>, Vec<_>>()
+    };
+    let whole = by_history.last().map_or(&[][..], Vec::as_slice);
+    let threshold = |delay, behavior| {
+        let (scores, truth) = of(whole, delay, behavior);
+        best_threshold(&scores, &truth).0
+    };
+    let thresholds: Vec<Vec<f32>> =
+        (0..delays.len()).map(|delay| (0..behaviors).map(|behavior| threshold(delay, behavior)).collect()).collect();
+    let f1 = |rows: &[Row], delay: usize| {
+        let of_behavior = |behavior: usize| {
+            let (scores, truth) = of(rows, delay, behavior);
+            let predicted: Vec<bool> = scores.iter().map(|score| *score >= thresholds[delay][behavior]).collect();
+            Tally::from_masks(&predicted, &truth).f1()
+        };
+        lab_averaged(&(0..behaviors).map(of_behavior).collect::<Vec<_>>(), ethogram)
+    };
+    let reliability: Vec<Reliability> = HISTORIES_TICKS
+        .iter()
+        .zip(&by_history)
+        .map(|(&history_ticks, rows)| {
+            let round = |f1: f64| (f1 * 1e4).round() / 1e4;
+            Reliability { history_ticks, f1: (0..delays.len()).map(|delay| round(f1(rows, delay))).collect() }
+        })
+        .collect();
+    let goal = reliability.last().map_or_else(Vec::new, |whole| whole.f1.clone());
+    // A delay longer than the history has nothing to speak about yet.
+    let is_enough = |reliability: &&Reliability| {
+        let longest = delays.iter().map(|delay| delay.0).max().unwrap_or(0);
+        let pairs = reliability.f1.iter().zip(&goal);
+        reliability.history_ticks > longest
+            && pairs.into_iter().all(|(f1, goal)| *goal > 0.0 && *f1 >= goal * (1.0 - SHORTFALL_MAX))
+    };
+    let ticks = reliability.iter().find(is_enough).map_or(WINDOW_TICKS as u32, |enough| enough.history_ticks);
+    Ok(WarmUp { ticks, reliability })
+}
+
+/// One score beside its truth.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    delay: usize,
+    behavior: usize,
+    score: f32,
+    truth: bool,
+}
+
+/// Scores at the end of each history, from beginnings all over a session.
+fn beginnings(
+    session: &Session,
+    network: &Network,
+    vocabulary: &Vocabulary,
+    ethogram: &Ethogram,
+    delays: &[DelayTicks],
+) -> anyhow::Result<Vec<Vec<Row>>> {
+    let parts = vocabulary.indices(&session.skeleton)?;
+    let wiring = Wiring::new(&session.skeleton, parts, session.individuals, ethogram, &device())?;
+    let cells = session.cells.len();
+    let mut rows = vec![Vec::new(); HISTORIES_TICKS.len()];
+    let mut first = 0;
+    while first + WINDOW_TICKS <= session.ticks {
+        let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
+        session.inputs(first, WINDOW_TICKS, None, &mut inputs);
+        let logits = network.forward(&inputs.finish(1, WINDOW_TICKS, &device())?, &wiring, None)?;
+        let logits = logits.flatten_all()?.to_vec1::<f32>()?;
+        for (rows, &history) in rows.iter_mut().zip(&HISTORIES_TICKS) {
+            let tick = history as usize - 1;
+            for (delay, lag) in delays.iter().enumerate() {
+                let Some(about) = tick.checked_sub(lag.0 as usize).map(|about| (first + about) * cells) else {
+                    continue;
+                };
+                for (cell, of) in session.cells.iter().enumerate().filter(|(cell, _)| session.labelled[about + cell]) {
+                    let score = sigmoid(logits[(tick * delays.len() + delay) * cells + cell]);
+                    let truth = session.truth[about + cell];
+                    rows.push(Row { delay, behavior: usize::from(of.behavior.0), score, truth });
+                }
+            }
+        }
+        first += STRIDE_TICKS;
+    }
+    Ok(rows)
+}
