@@ -1,6 +1,7 @@
 //! The detector: subscriptions, threads and their orderly end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,11 +12,12 @@ use zenoh::sample::{Sample, SampleKind};
 use zenoh::{Session, Wait};
 
 use crate::acquire::description::{DESCRIPTION_BYTES_MAX, DescriptionError};
-use crate::live::cages::Cages;
+use crate::live::cages::{Cages, Recall};
 use crate::live::clock::Moment;
 use crate::live::herald::{self, Outbox};
 use crate::live::inference::Inference;
 use crate::live::intake::{self, Arrival, Intake};
+use crate::live::keeper::{self, KEPT_MAX, KeepQueue};
 use crate::live::keys::{CageName, Rigs, detector_alive};
 use crate::live::queue::{LaneQueue, Pushed, WhenFull};
 use crate::live::scribe::{Inbox, JournalHealth, Scribe, VERDICTS_MAX};
@@ -23,6 +25,7 @@ use crate::live::tally::Tallies;
 use crate::live::{LiveError, join, lock, spawn};
 use crate::model::Model;
 use crate::output::journal::{JOURNAL_BYTES_MAX, Journal, Recovery};
+use crate::output::ticklog::{self, TickLog};
 
 /// Frames of each cage that may wait for the network; about a second. The oldest give way and are counted.
 pub const FRAMES_MAX: usize = 32;
@@ -39,13 +42,15 @@ pub struct Config {
     /// Points of a lower confidence are missing.
     pub confidence_min: f32,
     pub idle: Duration,
+    /// Where the last ticks of every cage are kept for a restart; `None` keeps none.
+    pub ticks: Option<PathBuf>,
 }
 
 impl Config {
     /// All rigs, with the stated defaults.
     pub fn new(journal: PathBuf) -> Self {
         let idle = Duration::from_secs(IDLE_SECS);
-        Self { rigs: Rigs::All, journal, journal_bytes_max: JOURNAL_BYTES_MAX, confidence_min: 0.1, idle }
+        Self { rigs: Rigs::All, journal, journal_bytes_max: JOURNAL_BYTES_MAX, confidence_min: 0.1, idle, ticks: None }
     }
 }
 
@@ -57,9 +62,14 @@ pub struct Detector {
     inference: JoinHandle<()>,
     scribe: Scribe,
     herald: JoinHandle<()>,
+    keeper: Option<JoinHandle<()>>,
+    inbox: Arc<Inbox>,
+    kept: Arc<KeepQueue>,
     outbox: Arc<Outbox>,
     health: JournalHealth,
     recovery: Recovery,
+    successor: Arc<Mutex<Option<Arc<Model>>>>,
+    model_hash: Mutex<String>,
 }
 
 impl Detector {
@@ -68,6 +78,7 @@ impl Detector {
     /// # Errors
     /// A journal that cannot be held and written, or zenoh refusing a declaration.
     pub fn start(session: &Session, model: Arc<Model>, config: &Config) -> Result<Self, LiveError> {
+        let model_hash = Mutex::new(model.hash().to_owned());
         let (journal, recovery) = Journal::open(&config.journal, config.journal_bytes_max)?;
         let (inbox, outbox, health) =
             (Arc::new(Inbox::new(VERDICTS_MAX)), Arc::<Outbox>::default(), JournalHealth::default());
@@ -75,19 +86,24 @@ impl Detector {
             intake: Arc::default(),
             arrivals: Arc::new(LaneQueue::new(FRAMES_MAX)),
             tallies: Arc::default(),
-            confidence_min: config.confidence_min,
+            confidence_min_bits: AtomicU32::new(config.confidence_min.to_bits()),
         });
         let tallies = || Arc::clone(&callbacks.tallies);
+        let kept = Arc::new(KeepQueue::new(KEPT_MAX));
+        let (recall, keeper) = keep(config.ticks.as_deref(), &kept, &callbacks.tallies)?;
+        let successor = Arc::default();
         let herald = herald::start(session.clone(), Arc::clone(&outbox), tallies())?;
         let scribe = Scribe::start(journal, Arc::clone(&inbox), Arc::clone(&outbox), tallies(), health.clone())?;
         let inference = Inference {
-            cages: Cages::new(model, config.idle),
+            cages: Cages::new(model, config.idle, recall),
             arrivals: Arc::clone(&callbacks.arrivals),
             intake: Arc::clone(&callbacks.intake),
-            inbox,
+            inbox: Arc::clone(&inbox),
             outbox: Arc::clone(&outbox),
             tallies: tallies(),
             health: health.clone(),
+            kept: Arc::clone(&kept),
+            successor: Arc::clone(&successor),
             idle: config.idle,
         };
         // Candle hands every operation to rayon's pool; handing over costs more than the arithmetic of one step, so the
@@ -97,7 +113,22 @@ impl Detector {
         let token = session.liveliness().declare_token(detector_alive(&session.zid().to_string()));
         let token = token.wait().map_err(LiveError::zenoh("declaring the liveliness token"))?;
         let subscribers = callbacks.subscribe(session, &config.rigs)?;
-        Ok(Self { callbacks, subscribers, token, inference, scribe, herald, outbox, health, recovery })
+        Ok(Self {
+            callbacks,
+            subscribers,
+            token,
+            inference,
+            scribe,
+            herald,
+            keeper,
+            inbox,
+            kept,
+            outbox,
+            health,
+            recovery,
+            successor,
+            model_hash,
+        })
     }
 
     pub fn tallies(&self) -> &Tallies {
@@ -114,6 +145,19 @@ impl Detector {
         self.recovery
     }
 
+    /// Gives every cage another model, one cage after the other: each state is rebuilt from the cage's last ticks while
+    /// frames wait, bouts that run end, and what still happens begins anew.
+    pub fn replace_model(&self, model: Arc<Model>) {
+        self.callbacks.set_confidence_min(model.card().confidence_min);
+        model.hash().clone_into(&mut lock(&self.model_hash));
+        *lock(&self.successor) = Some(model);
+    }
+
+    /// Hash of the model that cages have, or are being given.
+    pub fn model_hash(&self) -> String {
+        lock(&self.model_hash).clone()
+    }
+
     /// Whether the inference thread lives. It ends by a panic only: stop, and let the error tell.
     pub fn is_running(&self) -> bool {
         !self.inference.is_finished()
@@ -124,16 +168,43 @@ impl Detector {
     pub fn stop(self) -> Result<Arc<Tallies>, LiveError> {
         // First of all: a lossless replay that waits in a callback would hold up the undeclaration.
         self.callbacks.arrivals.close();
+        let mut undeclared = Ok(());
         for subscriber in self.subscribers {
-            subscriber.undeclare().wait().map_err(LiveError::zenoh("ending a subscription"))?;
+            undeclared =
+                undeclared.and(subscriber.undeclare().wait().map_err(LiveError::zenoh("ending a subscription")));
         }
-        join("inference", self.inference)?;
-        self.scribe.join()?;
+        // One that failed must not keep the others from finishing what they have: each is joined, then the first
+        // failure told.
+        let inferred = join("inference", self.inference);
+        self.inbox.close();
+        self.kept.close();
+        let written = self.scribe.join();
         self.outbox.close();
-        join("publication", self.herald)?;
-        self.token.undeclare().wait().map_err(LiveError::zenoh("ending the liveliness token"))?;
+        let told = join("publication", self.herald);
+        let kept = self.keeper.map_or(Ok(()), |keeper| join("tick log", keeper));
+        let token = self.token.undeclare().wait().map_err(LiveError::zenoh("ending the liveliness token"));
+        undeclared.and(inferred).and(written).and(told).and(kept).and(token)?;
         Ok(Arc::clone(&self.callbacks.tallies))
     }
+}
+
+/// Reading and writing of the last ticks of cages.
+fn keep(
+    folder: Option<&Path>,
+    kept: &Arc<KeepQueue>,
+    tallies: &Arc<Tallies>,
+) -> Result<(Option<Recall>, Option<JoinHandle<()>>), LiveError> {
+    let Some(folder) = folder.map(Path::to_owned) else {
+        return Ok((None, None));
+    };
+    let prepared = std::fs::create_dir_all(&folder).and_then(|()| TickLog::clean(&folder));
+    prepared.map_err(|source| LiveError::TickLog { folder: folder.clone(), source })?;
+    let keeper = keeper::start(folder.clone(), Arc::clone(kept), Arc::clone(tallies))?;
+    let recall = move |cage: &CageName, stream, run, point_count| {
+        let path = TickLog::path(&folder, cage.rig(), cage.cage());
+        ticklog::read(&path, stream, run, point_count).map(|(_, past)| past)
+    };
+    Ok((Some(Box::new(recall)), Some(keeper)))
 }
 
 /// What zenoh's threads run: decode, agree, hand over.
@@ -141,10 +212,14 @@ struct Callbacks {
     intake: Arc<Mutex<Intake>>,
     arrivals: Arc<LaneQueue<CageName, Arrival>>,
     tallies: Arc<Tallies>,
-    confidence_min: f32,
+    confidence_min_bits: AtomicU32,
 }
 
 impl Callbacks {
+    fn set_confidence_min(&self, confidence_min: f32) {
+        self.confidence_min_bits.store(confidence_min.to_bits(), Ordering::Relaxed);
+    }
+
     /// Subscribes to descriptions first, so that whoever sees a subscriber of poses has one of descriptions as well.
     fn subscribe(self: &Arc<Self>, session: &Session, rigs: &Rigs) -> Result<Vec<Subscriber<()>>, LiveError> {
         let (on_stream, on_pose) = (Arc::clone(self), Arc::clone(self));
@@ -180,7 +255,8 @@ impl Callbacks {
         let Some(cage) = self.cage(sample, "pose") else { return };
         let encoding = sample.encoding().to_string();
         let payload = sample.payload();
-        let packet = match intake::decode(&encoding, payload.len(), || payload.to_bytes(), self.confidence_min) {
+        let confidence_min = f32::from_bits(self.confidence_min_bits.load(Ordering::Relaxed));
+        let packet = match intake::decode(&encoding, payload.len(), || payload.to_bytes(), confidence_min) {
             Ok(packet) => packet,
             Err(error) => return self.tallies.refuse(Some(&cage), error.cause()),
         };
@@ -192,7 +268,7 @@ impl Callbacks {
         let when_full = if arrival.packet.lossless { WhenFull::Wait } else { WhenFull::DropOldest };
         match self.arrivals.push(&cage, arrival, when_full) {
             Pushed::Taken => {}
-            Pushed::Displaced(_) => self.tallies.with(&cage, |tally| tally.counts.displaced += 1),
+            Pushed::Displaced(_) => self.tallies.with(&cage, |tally| tally.counts.displace()),
             Pushed::Closed(_) => self.tallies.refuse(Some(&cage), "closing"),
         }
     }

@@ -64,7 +64,7 @@ impl Outbox {
         let cage = cage.clone();
         match self.queue.push(&cage, message, WhenFull::DropOldest) {
             Pushed::Displaced(Outgoing::Event { cage, .. }) | Pushed::Closed(Outgoing::Event { cage, .. }) => {
-                tallies.with(&cage, |tally| tally.counts.unpublished += 1);
+                tallies.with(&cage, |tally| tally.counts.lose_unpublished());
             }
             _ => {}
         }
@@ -89,10 +89,10 @@ pub fn start(session: Session, outbox: Arc<Outbox>, tallies: Arc<Tallies>) -> Re
                     let done = herald.event(key, json);
                     tallies.with(&cage, |tally| match done {
                         Ok(()) => {
-                            tally.counts.published += 1;
+                            tally.counts.publish();
                             tally.record(Latency::Publication, decided.elapsed());
                         }
-                        Err(_) => tally.counts.unpublished += 1,
+                        Err(_) => tally.counts.lose_unpublished(),
                     });
                 }
                 // A status is said again in a few seconds: one that is lost is not worth counting.

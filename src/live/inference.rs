@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use crate::acquire::wire::Content;
 use crate::live::cages::{Cages, Outcome};
-use crate::live::clock::{CLOCK_UNIX, Moment};
+use crate::live::clock::Moment;
 use crate::live::herald::{Outbox, Outgoing};
 use crate::live::intake::{Arrival, Intake};
+use crate::live::keeper::{Keep, KeepQueue};
 use crate::live::keys::CageName;
 use crate::live::lock;
 use crate::live::queue::{LaneQueue, Popped, Pushed, WhenFull};
 use crate::live::scribe::{Decided, Inbox, JournalHealth};
 use crate::live::status::{Notice, State};
 use crate::live::tally::{Latency, Tallies};
+use crate::live::timing::Age;
+use crate::model::Model;
 
 /// How often idle cages and the journal's health are looked at.
 const BEAT: Duration = Duration::from_millis(100);
@@ -30,6 +33,9 @@ pub struct Inference {
     pub outbox: Arc<Outbox>,
     pub tallies: Arc<Tallies>,
     pub health: JournalHealth,
+    pub kept: Arc<KeepQueue>,
+    /// A model that every cage is to go on with.
+    pub successor: Arc<Mutex<Option<Arc<Model>>>>,
     /// See [`Cages::new`]; descriptions are forgotten after the same time.
     pub idle: Duration,
 }
@@ -52,17 +58,30 @@ impl Inference {
             }
             beat = now + BEAT;
             lock(&self.intake).expire(now, self.idle);
-            let expired = self.cages.expire(now);
-            self.pass_on(expired);
+            let passed = self.cages.pass_time(now);
+            self.pass_on(passed);
+            self.replace_models();
             self.tell_health(&mut failing);
             if now >= running {
                 running = now + RUNNING;
-                self.tell_all(&State::Running);
+                self.cages.states().for_each(|notice| self.tell(&notice));
+                metrics::gauge!("vibrissa_cages").set(self.cages.count() as f64);
             }
         }
         let last = self.cages.close_all();
         self.pass_on(last);
         self.inbox.close();
+        self.kept.close();
+    }
+
+    /// Takes a new model where there is one, and rebuilds one cage for it: the others wait no longer than that takes.
+    fn replace_models(&mut self) {
+        if let Some(model) = lock(&self.successor).take() {
+            self.cages.set_model(model);
+        }
+        let mut outcome = Outcome::default();
+        self.cages.replace_next(&mut outcome);
+        self.pass_on(outcome);
     }
 
     fn arrival(&mut self, arrival: &Arrival) {
@@ -71,31 +90,26 @@ impl Inference {
         let took = started.monotonic.elapsed();
         self.tallies.with(&arrival.cage, |tally| {
             tally.record(Latency::Wait, started.since(&arrival.arrived));
-            if outcome.ticks > 0 {
+            if outcome.ticks > 0 && !outcome.opened {
                 tally.record(Latency::Inference, took / outcome.ticks);
             }
-            let Content::Frame { frame, .. } = &arrival.packet.content else { return };
-            if outcome.frames > 0 {
+            if let Content::Frame { frame, .. } = &arrival.packet.content
+                && outcome.frames > 0
+            {
                 tally.closed = false;
                 tally.counts.points += frame.keypoints.len() as u64;
                 tally.counts.points_missing +=
                     frame.keypoints.iter().filter(|point| !point.is_present()).count() as u64;
             }
-            let on_our_clock = arrival.described.stream.clock() == Some(CLOCK_UNIX);
-            if let Some(capture_nanos) = frame.capture_nanos.filter(|_| on_our_clock) {
-                match u64::try_from(arrival.arrived.unix_nanos.saturating_sub(capture_nanos)) {
-                    Ok(age_nanos) => tally.record(Latency::Age, Duration::from_nanos(age_nanos)),
-                    Err(_) => tally.counts.clock_ahead += 1,
-                }
+            match outcome.age {
+                Some(Age::Absolute(age)) => tally.record(Latency::Age, age),
+                Some(Age::OverMinimum(lag)) => tally.record(Latency::Lag, lag),
+                Some(Age::Unknown) => tally.counts.age_unknown += 1,
+                None => {}
             }
-        });
-        self.tallies.with(&arrival.cage, |tally| {
-            let counts = &mut tally.counts;
-            counts.frames += outcome.frames;
-            counts.ticks += u64::from(outcome.ticks);
-            counts.resets += u64::from(outcome.resets);
+            tally.advance(outcome.frames, outcome.ticks, outcome.resets);
             if let Some(cause) = outcome.refused {
-                counts.refuse(cause);
+                tally.counts.refuse(cause);
             }
         });
         self.pass_on(outcome);
@@ -105,16 +119,25 @@ impl Inference {
     fn pass_on(&self, outcome: Outcome) {
         let decided = Moment::now();
         for decision in outcome.decisions {
-            let verdict = decision.verdict(self.cages.model(), decided.unix_nanos);
+            let verdict = decision.verdict(decided.unix_nanos);
             let cage = decision.cage;
             self.tallies.with(&cage, |tally| tally.counts.decided += 1);
             let entry = Decided { cage: cage.clone(), verdict, decided: decided.monotonic };
             if let Pushed::Displaced(lost) | Pushed::Closed(lost) = self.inbox.push(&cage, entry, WhenFull::DropOldest)
             {
-                self.tallies.with(&lost.cage, |tally| tally.counts.unjournaled += 1);
+                self.tallies.with(&lost.cage, |tally| tally.counts.lose_unjournaled());
+            }
+        }
+        for (cage, keep) in outcome.kept {
+            let displaced = self.kept.push(&cage.clone(), (cage, keep), WhenFull::DropOldest);
+            if let Pushed::Displaced((cage, Keep::Tick(_))) = displaced {
+                self.tallies.with(&cage, |tally| tally.counts.unkept += 1);
             }
         }
         for notice in &outcome.notices {
+            if matches!(notice.state, State::SwapAlarm { .. }) {
+                self.tallies.with(&notice.cage, |tally| tally.counts.swap_alarms += 1);
+            }
             self.tell(notice);
         }
         for cage in &outcome.closed {
@@ -126,23 +149,19 @@ impl Inference {
     fn tell_health(&self, told: &mut Option<String>) {
         let failing = self.health.failing();
         if failing.is_some() != told.is_some() {
-            self.tell_all(&match &failing {
+            let state = match &failing {
                 Some(reason) => State::JournalFailing { reason: reason.clone() },
                 None => State::JournalRestored,
-            });
+            };
+            self.cages.all(&state).iter().for_each(|notice| self.tell(notice));
         }
         *told = failing;
     }
 
-    fn tell_all(&self, state: &State) {
-        for (cage, described) in self.cages.open() {
-            self.tell(&Notice { cage: cage.clone(), origin: described.stream.origin(), state: state.clone() });
-        }
-    }
-
     fn tell(&self, notice: &Notice) {
+        metrics::counter!("vibrissa_notices_total", "state" => notice.state.word()).increment(1);
         let counts = self.tallies.counts(&notice.cage);
-        let json = notice.to_json(&counts, self.cages.model().hash(), Moment::now().unix_nanos);
+        let json = notice.to_json(&counts, Moment::now().unix_nanos);
         self.outbox.send(Outgoing::Status { cage: notice.cage.clone(), json }, &self.tallies);
     }
 }

@@ -22,3 +22,18 @@ pub fn interrupts() -> Result<Receiver<()>, LiveError> {
     spawn("interrupt", move || runtime.block_on(watch))?;
     Ok(closed)
 }
+
+/// A channel that gets a message for each SIGHUP, one of them waiting at most.
+pub fn hangups() -> Result<Receiver<()>, LiveError> {
+    let failed = |source| LiveError::Thread { thread: "hangup", source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let (tell, told) = bounded(1);
+    let mut hangup = runtime.block_on(async { signal(SignalKind::hangup()) }).map_err(failed)?;
+    let watch = async move {
+        while hangup.recv().await.is_some() {
+            let _ = tell.try_send(());
+        }
+    };
+    spawn("hangup", move || runtime.block_on(watch))?;
+    Ok(told)
+}

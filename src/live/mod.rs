@@ -15,18 +15,22 @@
 pub mod cages;
 pub mod clock;
 pub mod detector;
+pub mod export;
 pub mod herald;
 pub mod inference;
 pub mod intake;
 pub mod interrupt;
+pub mod keeper;
 pub mod keys;
 pub mod listener;
+pub mod pace;
 pub mod publisher;
 pub mod queue;
 pub mod scribe;
 pub mod session;
 pub mod status;
 pub mod tally;
+pub mod timing;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -52,6 +56,10 @@ pub enum LiveError {
     Speed(f64),
     #[error("no detector subscribed to {key} within {waited_secs} s")]
     NoSubscriber { key: String, waited_secs: u64 },
+    #[error("tick log {folder}: {source}")]
+    TickLog { folder: std::path::PathBuf, source: std::io::Error },
+    #[error("metrics at {address}: {reason}")]
+    Metrics { address: std::net::SocketAddr, reason: String },
     #[error(transparent)]
     Stream(#[from] crate::stream::StreamError),
 }

@@ -107,7 +107,7 @@ impl Desk {
                     let key = cage.event(DelayTicks(verdict.delay));
                     self.outbox.send(Outgoing::Event { cage, key, json, decided }, &self.tallies);
                 }
-                None => self.tallies.with(&decided.cage, |tally| tally.counts.unjournaled += 1),
+                None => self.tallies.with(&decided.cage, |tally| tally.counts.lose_unjournaled()),
             }
         }
         self.journal

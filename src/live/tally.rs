@@ -38,15 +38,21 @@ pub struct Counts {
     pub unjournaled: u64,
     /// In the journal, but not published: a subscriber held the wire up.
     pub unpublished: u64,
-    /// Frames whose capture time lies ahead of this machine's clock: their age is unknown.
-    pub clock_ahead: u64,
+    /// Frames whose age is unknown: without capture time, from the future, or on a clock that is not known well enough.
+    pub age_unknown: u64,
+    /// Ticks that could not be written into the file from which a restart rebuilds the cage.
+    pub unkept: u64,
+    /// Times that animals may have exchanged their names.
+    pub swap_alarms: u64,
 }
 
 /// The latencies, each named from what to what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Latency {
-    /// From capture to arrival at the detector; known only where frames carry wall clock times.
+    /// From capture to arrival at the detector; known only where frames carry wall clock times that agree with ours.
     Age,
+    /// The same over the freshest frames of the stream: what is known of the age where clocks are not comparable.
+    Lag,
     /// From arrival to the start of inference.
     Wait,
     /// Inference of one tick: the time of a frame that advanced the network, divided by its ticks.
@@ -55,8 +61,9 @@ pub enum Latency {
     Publication,
 }
 
-const LATENCIES: [(Latency, &str); 4] = [
+const LATENCIES: [(Latency, &str); 5] = [
     (Latency::Age, "age"),
+    (Latency::Lag, "lag"),
     (Latency::Wait, "wait"),
     (Latency::Inference, "inference/tick"),
     (Latency::Publication, "publication"),
@@ -68,7 +75,7 @@ pub struct Tally {
     pub counts: Counts,
     /// The cage is closed: its tally gives way when room is needed.
     pub closed: bool,
-    latencies: [Histogram<u32>; 4],
+    latencies: [Histogram<u32>; 5],
 }
 
 /// The tallies of all cages: at most [`CAGES_MAX`], besides one for all that belongs to no cage.
@@ -98,6 +105,14 @@ impl Tally {
             .record(took.as_secs_f64());
     }
 
+    pub fn advance(&mut self, frames: u64, ticks: u32, resets: u32) {
+        self.counts.frames += frames;
+        self.counts.ticks += u64::from(ticks);
+        self.counts.resets += u64::from(resets);
+        metrics::counter!("vibrissa_frames_taken_total").increment(frames);
+        metrics::counter!("vibrissa_ticks_total").increment(u64::from(ticks));
+    }
+
     /// The latency that `quantile` of all samples stay within; `None` where nothing was measured.
     pub fn quantile(&self, latency: Latency, quantile: f64) -> Option<Duration> {
         let histogram = &self.latencies[latency as usize];
@@ -108,7 +123,31 @@ impl Tally {
 impl Counts {
     pub fn refuse(&mut self, cause: &'static str) {
         *self.refused.entry(cause).or_default() += 1;
-        metrics::counter!("vibrissa_frames_refused", "cause" => cause).increment(1);
+        metrics::counter!("vibrissa_frames_refused_total", "cause" => cause).increment(1);
+    }
+
+    /// A frame was given up because the network was behind.
+    pub fn displace(&mut self) {
+        self.displaced += 1;
+        metrics::counter!("vibrissa_frames_displaced_total").increment(1);
+    }
+
+    /// An event is in the journal and on the wire.
+    pub fn publish(&mut self) {
+        self.published += 1;
+        metrics::counter!("vibrissa_events_total").increment(1);
+    }
+
+    /// An event was decided, but did not get into the journal.
+    pub fn lose_unjournaled(&mut self) {
+        self.unjournaled += 1;
+        metrics::counter!("vibrissa_events_lost_total", "cause" => "unjournaled").increment(1);
+    }
+
+    /// An event is in the journal, but did not get onto the wire.
+    pub fn lose_unpublished(&mut self) {
+        self.unpublished += 1;
+        metrics::counter!("vibrissa_events_lost_total", "cause" => "unpublished").increment(1);
     }
 
     pub fn refused_in_all(&self) -> u64 {
@@ -162,11 +201,11 @@ impl Tallies {
 }
 
 impl State {
-    /// The tally of a cage, where there is no room in the place of a closed one. A cage that is served also takes the
-    /// place of one that never was: names from a broken script must not keep it out of sight.
+    /// The tally of a cage. Where there is no room, a cage that is served takes the place of a closed one, or of one that
+    /// never was served; names that never were take nobody's place: a broken script must not keep a cage out of sight.
     fn tally(&mut self, cage: &CageName, served: bool) -> Option<&mut Tally> {
         if self.cages.len() >= CAGES_MAX && !self.cages.contains_key(cage) {
-            let idle = |tally: &Tally| tally.closed || (served && tally.counts.frames == 0);
+            let idle = |tally: &Tally| served && (tally.closed || tally.counts.frames == 0);
             let place = self.cages.iter().find(|(_, tally)| idle(tally)).map(|(name, _)| name.clone())?;
             if let Some(removed) = self.cages.remove(&place).filter(|removed| !removed.closed) {
                 for (cause, count) in removed.counts.refused {
@@ -189,7 +228,8 @@ impl fmt::Display for Tally {
         for (word, count) in [
             ("resets", counts.resets),
             ("displaced", counts.displaced),
-            ("clock-ahead", counts.clock_ahead),
+            ("swap-alarms", counts.swap_alarms),
+            ("UNKEPT", counts.unkept),
             ("UNJOURNALED", counts.unjournaled),
             ("UNPUBLISHED", counts.unpublished),
         ] {
@@ -206,7 +246,9 @@ impl fmt::Display for Tally {
                 (Some(p50), Some(p99)) => {
                     write!(f, "  {name} {:.1}/{:.1} ms", p50.as_secs_f64() * 1e3, p99.as_secs_f64() * 1e3)?;
                 }
-                _ if latency == Latency::Age => write!(f, "  age unknown")?,
+                _ if latency == Latency::Age && self.quantile(Latency::Lag, 0.5).is_none() => {
+                    write!(f, "  age unknown")?;
+                }
                 _ => {}
             }
         }
@@ -243,7 +285,9 @@ mod tests {
         let (closed, new) = (CageName::new("rig", "c7").unwrap(), CageName::new("rig", "new").unwrap());
         tallies.with(&closed, |tally| tally.closed = true);
         tallies.refuse(Some(&new), "undescribed");
-        assert_eq!((tallies.counts(&closed).refused_in_all(), tallies.counts(&new).refused_in_all()), (0, 1));
+        assert_eq!(tallies.counts(&closed).refused_in_all(), 1, "what has ended stays in sight of its last counts");
+        tallies.with(&new, |tally| tally.counts.frames += 1);
+        assert_eq!((tallies.snapshot().len(), tallies.counts(&new).frames), (CAGES_MAX, 1));
     }
 
     #[test]
