@@ -20,8 +20,10 @@ struct Cli {
 enum Command {
     Demo(commands::demo::Args),
     Detect(commands::detect::Args),
+    Check(commands::check::Args),
     Replay(commands::replay::Args),
     Train(commands::train::Args),
+    Profile(commands::profile::Args),
     Evaluate(commands::evaluate::Args),
     Predict(commands::predict::Args),
 }
@@ -31,8 +33,10 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        Command::Check(args) => commands::check::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Train(args) => commands::train::run(&args),
+        Command::Profile(args) => commands::profile::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Predict(args) => commands::predict::run(&args),
     }

@@ -137,6 +137,7 @@ fn line(event: &Event, start: Instant) -> String {
     let edge = match verdict.edge {
         EdgeWord::Onset => "BEGINS",
         EdgeWord::Offset => "ends",
+        EdgeWord::Retraction => "is taken back",
     };
     let (secs, delay_secs) = (start.elapsed().as_secs_f64(), f64::from(verdict.delay) / crate::time::TICK_RATE_HZ);
     let (behavior, score) = (&verdict.behavior, verdict.score);

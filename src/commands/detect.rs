@@ -1,14 +1,18 @@
 //! `vibrissa detect`
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use crossbeam::channel::Receiver;
 
+use super::settings::{Settings, parse_metrics};
 use crate::live::detector::{Config, Detector};
-use crate::live::interrupt::interrupts;
+use crate::live::export;
+use crate::live::interrupt::{hangups, interrupts};
 use crate::live::keys::Rigs;
 use crate::live::session::{Endpoints, Patience, listening};
 use crate::live::tally::Tallies;
@@ -19,20 +23,30 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Detect behavior in the poses that rigs publish, until Ctrl-C.
 ///
-/// Listens on this machine only (tcp/127.0.0.1:7447) unless --listen or --connect says otherwise.
-#[derive(Debug, clap::Args)]
+/// Listens on this machine only (tcp/127.0.0.1:7447) unless --listen or --connect says otherwise. SIGHUP reads the
+/// model directory again: every cage goes on with the new model, from what it has seen.
+#[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// The model directory.
-    #[arg(long, default_value = "models/rat-dyads", value_name = "DIR")]
-    model: PathBuf,
-    /// The rig to serve, or '*' for all.
-    #[arg(long, default_value = "*", value_name = "RIG")]
-    rig: Rigs,
+    /// Settings, see configs/detect.toml; each flag goes before them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The model directory [default: models/rat-dyads].
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// The rig to serve, or '*' for all [default: *].
+    #[arg(long, value_name = "RIG")]
+    rig: Option<Rigs>,
     #[command(flatten)]
     endpoints: Endpoints,
-    /// Every event is written here before it is published.
-    #[arg(long, default_value = "vibrissa-events.jsonl", value_name = "FILE")]
-    journal: PathBuf,
+    /// Every event is written here before it is published [default: vibrissa-events.jsonl].
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// Folder for the last 17 s of every cage, from which a restarted detector goes on.
+    #[arg(long, value_name = "DIR")]
+    ticks: Option<PathBuf>,
+    /// Serve metrics to Prometheus at this loopback address, such as 127.0.0.1:9464.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_metrics)]
+    metrics: Option<SocketAddr>,
     /// End after so many seconds.
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
@@ -44,20 +58,46 @@ pub struct Args {
     report: u64,
 }
 
+impl Args {
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+        let Self { model, rig, endpoints, journal, ticks, metrics, .. } = self.clone();
+        settings.model = model.unwrap_or(settings.model);
+        settings.rig = rig.unwrap_or(settings.rig);
+        settings.journal = journal.unwrap_or(settings.journal);
+        settings.ticks = ticks.or(settings.ticks);
+        settings.metrics = metrics.or(settings.metrics);
+        if endpoints != Endpoints::default() {
+            settings.endpoints = endpoints;
+        }
+        Ok(settings)
+    }
+}
+
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let model = Arc::new(Model::load(&args.model)?);
-    let session = args.endpoints.clone().or_listen().open(Patience::Detector)?;
+    let settings = args.settings()?;
+    // First of all: a hangup that nobody listens to ends the process.
+    let hangups = hangups()?;
+    let model = Arc::new(Model::load(&settings.model)?);
+    let misfits = settings.misfits(&model);
+    anyhow::ensure!(misfits.is_empty(), "{}: {}", settings.model.display(), misfits.join("; "));
+    if let Some(address) = settings.metrics {
+        export::serve(address)?;
+        say(&format!("metrics at http://{address}/metrics"));
+    }
+    let session = settings.endpoints.clone().or_listen().open(Patience::Detector)?;
     let confidence_min = model.card().confidence_min;
     say(&format!("model {} ({})", model.name(), model.hash()));
-    let config = Config { rigs: args.rig.clone(), confidence_min, ..Config::new(args.journal.clone()) };
+    let (rigs, idle, ticks) = (settings.rig.clone(), settings.idle, settings.ticks.clone());
+    let config = Config { rigs, confidence_min, idle, ticks, ..Config::new(settings.journal.clone()) };
     let detector = Detector::start(&session, model, &config)?;
     let recovery = detector.recovery();
     if recovery.torn_bytes > 0 {
         say(&format!("journal: cut off {} bytes of an event that was never published", recovery.torn_bytes));
     }
-    say(&format!("journal {}, next event {}", args.journal.display(), recovery.sequence_next));
+    say(&format!("journal {}, next event {}", settings.journal.display(), recovery.sequence_next));
     say(&format!("waiting for poses on {} at {}", config.rigs.poses(), listening(&session).join(", ")));
-    let ended = watch(&detector, args.seconds, args.until_idle, Duration::from_secs(args.report));
+    let ended = watch(&detector, args, &settings.model, &hangups);
     say("ending: finishing the frames that wait");
     let tallies = detector.stop().context("detection did not end in order")?;
     report(&tallies, true);
@@ -65,12 +105,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Prints lines until it is time to end.
-fn watch(detector: &Detector, seconds: Option<u64>, until_idle: bool, every: Duration) -> anyhow::Result<()> {
+fn watch(detector: &Detector, args: &Args, model: &Path, hangups: &Receiver<()>) -> anyhow::Result<()> {
     let interrupts = interrupts()?;
-    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let every = Duration::from_secs(args.report);
+    // What lies beyond the clock's end is for ever.
+    let end = args.seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
     let mut next_report = Instant::now() + every;
     while interrupts.recv_timeout(LOOK) == Err(crossbeam::channel::RecvTimeoutError::Timeout) {
         let now = Instant::now();
+        if hangups.try_recv().is_ok() {
+            reload(detector, model);
+        }
         if !detector.is_running() {
             bail!("the inference thread ended by itself");
         }
@@ -80,11 +125,25 @@ fn watch(detector: &Detector, seconds: Option<u64>, until_idle: bool, every: Dur
             report(detector.tallies(), false);
             detector.tallies().renew_latencies();
         }
-        if end.is_some_and(|end| now >= end) || (until_idle && idle(detector.tallies())) {
+        if end.is_some_and(|end| now >= end) || (args.until_idle && idle(detector.tallies())) {
             break;
         }
     }
     Ok(())
+}
+
+/// Reads the model directory again, as SIGHUP asks for. A model that cannot be used changes nothing.
+fn reload(detector: &Detector, directory: &Path) {
+    match Model::load(directory) {
+        Ok(model) if model.hash() == detector.model_hash() => say("the model has not changed"),
+        Ok(model) => {
+            say(&format!("model {} ({}) from now on", model.name(), model.hash()));
+            detector.replace_model(Arc::new(model));
+        }
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "the model stays as it is: {error}");
+        }
+    }
 }
 
 /// Whether frames came, and every cage that sent some is closed.
@@ -94,16 +153,21 @@ fn idle(tallies: &Tallies) -> bool {
     served.peek().is_some() && served.all(|(_, tally)| tally.closed)
 }
 
-/// A line for each open cage, or for every one.
+/// A line for each open cage, or for every one; names of which no frame was ever taken share a line.
 pub(super) fn report(tallies: &Tallies, closed_as_well: bool) {
+    let mut refused = tallies.others().refused;
     for (cage, tally) in tallies.snapshot() {
-        if !tally.closed || closed_as_well {
+        if tally.counts.frames == 0 {
+            for (cause, count) in tally.counts.refused {
+                *refused.entry(cause).or_default() += count;
+            }
+        } else if !tally.closed || closed_as_well {
             say(&format!("{cage}  {tally}"));
         }
     }
-    let others = tallies.others();
-    if others.refused_in_all() > 0 {
-        say(&format!("without a cage: refused {:?}", others.refused));
+    if !refused.is_empty() {
+        let causes: Vec<String> = refused.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+        say(&format!("without a cage: refused {}", causes.join(", ")));
     }
 }
 

@@ -81,7 +81,7 @@ impl Decoded {
             decided.insert(onset.bout, onset.decided);
         }
         let told = self.transitions.iter().map(|transition| match transition.edge {
-            Edge::Onset => told(transition),
+            Edge::Onset | Edge::Retraction => told(transition),
             Edge::Offset { stop } => {
                 let onset = decided.get(&transition.bout).copied().unwrap_or(transition.onset);
                 let stop = Tick(stop.0.max(onset.0 + 1));
