@@ -253,8 +253,9 @@ fn a_long_gap_ends_every_bout_and_starts_the_cage_anew() {
     assert_eq!(scores, fresh);
     let count = |edge: fn(&Edge) -> bool| transitions.iter().filter(|transition| edge(&transition.edge)).count();
     let onsets = count(|edge| *edge == Edge::Onset);
-    assert!(onsets > 10 && onsets == count(|edge| *edge != Edge::Onset), "every onset has its offset");
-    let mut bouts: Vec<u64> = transitions.iter().map(|transition| transition.bout).collect();
+    assert!(onsets > 10 && onsets == count(|edge| matches!(edge, Edge::Offset { .. })), "every onset has its offset");
+    let told = transitions.iter().filter(|transition| transition.edge == Edge::Onset);
+    let mut bouts: Vec<_> = told.map(|transition| (transition.delay, transition.bout)).collect();
     bouts.sort_unstable();
     bouts.dedup();
     assert_eq!(bouts.len(), onsets, "no number is used twice");

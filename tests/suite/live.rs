@@ -27,12 +27,12 @@ use zenoh_ext::{AdvancedSubscriberBuilderExt, HistoryConfig};
 
 use crate::world;
 
-const PATIENCE: Duration = Duration::from_mins(1);
-const DELAYS: [u32; 2] = [0, 15];
-const SEED: u64 = 3;
+pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const DELAYS: [u32; 2] = [0, 15];
+pub const SEED: u64 = 3;
 
 /// Looks at a condition again and again until it holds.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -40,24 +40,24 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn cage() -> CageName {
+pub fn cage() -> CageName {
     CageName::new("rig1", "cage1").unwrap()
 }
 
-fn frames(count: u64) -> impl Iterator<Item = Frame> {
+pub fn frames(count: u64) -> impl Iterator<Item = Frame> {
     (0..count).map(|number| world::frame(2, number, SEED))
 }
 
 /// A detector and a rig's session that is connected to it.
-struct Bench {
-    detector: Detector,
+pub struct Bench {
+    pub detector: Detector,
     near: Session,
-    rig: Session,
-    folder: tempfile::TempDir,
+    pub rig: Session,
+    pub folder: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new(change: impl FnOnce(&mut Config)) -> Self {
+    pub fn new(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let near =
             Endpoints { listen: vec!["tcp/127.0.0.1:0".into()], connect: vec![] }.open(Patience::Detector).unwrap();
@@ -68,24 +68,24 @@ impl Bench {
         Self { detector, near, rig, folder }
     }
 
-    fn play(&self, count: u64) -> Played {
+    pub fn play(&self, count: u64) -> Played {
         let how =
             Play { cage: cage(), origin: Origin::Replay, speed: 1000.0, lossless: true, encoding: Encoding::Binary };
         let (_open, stop) = bounded(1);
         play(&self.rig, &world::stream(2), frames(count), &how, &stop).unwrap()
     }
 
-    fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         self.detector.tallies().counts(&cage())
     }
 
-    fn journal(&self) -> Vec<String> {
+    pub fn journal(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.folder.path().join("journal.jsonl")).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 
     /// States of the cage as they are published, once the detector's session knows of the subscriber.
-    fn states(&self) -> (Receiver<serde_json::Value>, zenoh::pubsub::Subscriber<()>) {
+    pub fn states(&self) -> (Receiver<serde_json::Value>, zenoh::pubsub::Subscriber<()>) {
         let (states, heard) = unbounded();
         let on_status = move |sample: Sample| {
             let _ = states.send(serde_json::from_slice(&sample.payload().to_bytes()).unwrap());
@@ -96,29 +96,29 @@ impl Bench {
         (heard, subscriber)
     }
 
-    fn put(&self, key: &str, encoding: &str, payload: Vec<u8>) {
+    pub fn put(&self, key: &str, encoding: &str, payload: Vec<u8>) {
         let put = self.rig.put(key, payload).encoding(encoding).congestion_control(CongestionControl::Block);
         put.priority(Priority::RealTime).express(true).wait().unwrap();
     }
 
-    fn describe(&self) {
+    pub fn describe(&self) {
         let poses = self.rig.declare_publisher(cage().pose()).wait().unwrap();
         until("the detector to subscribe", || poses.matching_status().wait().unwrap().matching());
         self.put(&cage().stream(), ENCODING_JSON, description::encode(&world::stream(2)));
     }
 
-    fn put_frame(&self, number: u64, run: Option<u32>) {
+    pub fn put_frame(&self, number: u64, run: Option<u32>) {
         self.put(&cage().pose(), ENCODING_BINARY, payload(number, run, true));
     }
 }
 
-fn payload(number: u64, run: Option<u32>, lossless: bool) -> Vec<u8> {
+pub fn payload(number: u64, run: Option<u32>, lossless: bool) -> Vec<u8> {
     let content =
         Content::Frame { shape: Shape { individuals: 2, keypoints: 5 }, frame: world::frame(2, number, SEED) };
     Packet { stream: None, run, lossless, content }.encode(Encoding::Binary)
 }
 
-fn heard_state(states: &Receiver<serde_json::Value>, expected: &str) -> serde_json::Value {
+pub fn heard_state(states: &Receiver<serde_json::Value>, expected: &str) -> serde_json::Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let state = states.recv_deadline(deadline).unwrap_or_else(|_| panic!("no state {expected:?} was told"));
@@ -131,7 +131,7 @@ fn heard_state(states: &Receiver<serde_json::Value>, expected: &str) -> serde_js
 /// What an event says about a transition of the core.
 fn said(transition: &Transition) -> (u32, u64, u64, Option<u64>) {
     let stop = match transition.edge {
-        Edge::Onset => None,
+        Edge::Onset | Edge::Retraction => None,
         Edge::Offset { stop } => Some(stop.0),
     };
     (transition.delay.0, transition.onset.0, transition.decided.0, stop)
@@ -300,19 +300,20 @@ fn a_journal_that_fails_silences_events_but_not_inference() {
 }
 
 /// The program itself, detecting.
-struct Program {
-    child: std::process::Child,
-    endpoint: String,
+pub struct Program {
+    pub child: std::process::Child,
+    pub endpoint: String,
 }
 
 impl Program {
-    fn detect(model: &Path, journal: &Path) -> Self {
+    pub fn detect(model: &Path, journal: &Path, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_vibrissa"))
             .arg("detect")
             .args(["--listen", "tcp/127.0.0.1:0", "--model"])
             .arg(model)
             .arg("--journal")
             .arg(journal)
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -353,7 +354,7 @@ fn an_event_that_was_published_is_in_the_journal_after_kill_9() {
     let mut sequence_next = 1;
     let mut bouts = std::collections::BTreeSet::new();
     for _life in 0..3 {
-        let mut program = Program::detect(&model, &journal);
+        let mut program = Program::detect(&model, &journal, &[]);
         let (rig, heard, stop) = receive(&program.endpoint, 25);
         program.child.kill().unwrap();
         program.child.wait().unwrap();
@@ -369,7 +370,8 @@ fn an_event_that_was_published_is_in_the_journal_after_kill_9() {
         assert!(events.iter().map(|event| event.sequence).eq(1..=whole), "a hole in the sequence");
         let onsets = events.iter().filter(|event| event.sequence >= sequence_next);
         for onset in onsets.filter(|event| event.verdict.edge == EdgeWord::Onset) {
-            assert!(bouts.insert(onset.verdict.bout.clone()), "{} is used twice", onset.verdict.bout);
+            let told = (onset.verdict.delay, onset.verdict.bout.clone());
+            assert!(bouts.insert(told), "{} is used twice", onset.verdict.bout);
         }
         sequence_next = Journal::open(&journal, JOURNAL_BYTES_MAX).unwrap().1.sequence_next;
         assert_eq!(sequence_next, whole + 1);

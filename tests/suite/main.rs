@@ -3,8 +3,11 @@
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod edges;
 mod gradients;
 mod laws;
 mod live;
+mod range;
+mod rebuild;
 mod twin;
 mod world;

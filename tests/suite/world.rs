@@ -129,6 +129,8 @@ pub fn card(delays: &[u32]) -> Card {
             epochs: 0,
             software: "tests".into(),
         },
+        range: None,
+        warm_up: None,
         scores: BTreeMap::new(),
     }
 }
