@@ -67,6 +67,8 @@ fn model(keypoints: usize) -> Arc<Model> {
             epochs: 0,
             software: String::new(),
         },
+        range: None,
+        warm_up: None,
         scores: BTreeMap::new(),
     };
     let variables = Variables::new(1);
