@@ -138,6 +138,7 @@ fn line(event: &Event, start: Instant) -> String {
         EdgeWord::Onset => "BEGINS",
         EdgeWord::Offset => "ends",
         EdgeWord::Retraction => "is taken back",
+        EdgeWord::Abandoned => "was lost sight of",
     };
     let (secs, delay_secs) = (start.elapsed().as_secs_f64(), f64::from(verdict.delay) / crate::time::TICK_RATE_HZ);
     let (behavior, score) = (&verdict.behavior, verdict.score);

@@ -20,7 +20,7 @@ use crate::live::intake::{self, Arrival, Intake};
 use crate::live::keeper::{self, KEPT_MAX, KeepQueue};
 use crate::live::keys::{CageName, Rigs, detector_alive};
 use crate::live::queue::{LaneQueue, Pushed, WhenFull};
-use crate::live::scribe::{Inbox, JournalHealth, Scribe, VERDICTS_MAX};
+use crate::live::scribe::{Decided, Inbox, JournalHealth, Scribe, VERDICTS_MAX};
 use crate::live::tally::Tallies;
 use crate::live::{LiveError, join, lock, spawn};
 use crate::model::Model;
@@ -88,6 +88,7 @@ impl Detector {
             tallies: Arc::default(),
             confidence_min_bits: AtomicU32::new(config.confidence_min.to_bits()),
         });
+        abandon(&journal, &inbox, &callbacks.tallies)?;
         let tallies = || Arc::clone(&callbacks.tallies);
         let kept = Arc::new(KeepQueue::new(KEPT_MAX));
         let (recall, keeper) = keep(config.ticks.as_deref(), &kept, &callbacks.tallies)?;
@@ -186,6 +187,22 @@ impl Detector {
         undeclared.and(inferred).and(written).and(told).and(kept).and(token)?;
         Ok(Arc::clone(&self.callbacks.tallies))
     }
+}
+
+/// Ends the bouts that a killed detector left open, before anything new is said.
+fn abandon(journal: &Journal, inbox: &Inbox, tallies: &Tallies) -> Result<(), LiveError> {
+    let now = Moment::now();
+    for onset in journal.open_bouts()? {
+        let Ok(cage) = CageName::new(&onset.rig, &onset.cage) else { continue };
+        let verdict = onset.abandoned(now.unix_nanos);
+        tallies.with(&cage, |tally| {
+            tally.closed = true;
+            tally.counts.decided += 1;
+        });
+        let decided = Decided { cage: cage.clone(), verdict, decided: now.monotonic };
+        inbox.push(&cage, decided, WhenFull::DropOldest);
+    }
+    Ok(())
 }
 
 /// Reading and writing of the last ticks of cages.

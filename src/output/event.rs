@@ -14,9 +14,11 @@
 //! - `capture_nanos` is the capture time of the newest frame that the decision saw, on the clock that `clock` names;
 //!   both are absent where the rig cannot say. `decision_nanos` and `publication_nanos` are of this machine's wall
 //!   clock (since 1970, UTC); the latter is read just before the event is written to the journal and published.
-//! - `edge` is `onset`, `offset` or `retraction`. Each delay is a stream of its own, in which a bout has one onset and one
+//! - `edge` is `onset`, `offset`, `retraction` or `abandoned`. Each delay is a stream of its own, in which a bout has one onset and one
 //!   offset; a `retraction` comes at the longest delay, where that has no bout of this name: what a shorter delay told
 //!   did not happen, or it is part of another bout (two fast bouts that were one).
+//!   A detector that was killed leaves bouts without an end: the next one begins with an `abandoned` for each of them.
+//!   When they ended is not known.
 //! - `bout` names the bout at every delay at which it is told, and is never used again. `settled` marks the word of the
 //!   longest delay; `revises` holds what a shorter delay had said, where that was something else.
 //! - `history_ticks` is what the network had seen of the animals when it decided, at most 512; `warming` says that it was
@@ -106,6 +108,7 @@ pub enum EdgeWord {
     Onset,
     Offset,
     Retraction,
+    Abandoned,
 }
 
 /// Where and when a transition was decided: all that an event needs besides the transition itself.
@@ -170,6 +173,14 @@ impl Verdict {
             model: setting.model.to_owned(),
             origin: stream.origin(),
         }
+    }
+}
+
+impl Verdict {
+    /// What is said of a bout whose detector was killed: that nothing more is known of it.
+    #[must_use]
+    pub fn abandoned(self, decision_nanos: i64) -> Self {
+        Self { edge: EdgeWord::Abandoned, revises: None, decision_nanos, ..self }
     }
 }
 

@@ -7,14 +7,18 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::output::event::{EVENT_BYTES_MAX, EVENT_VERSION, Event, Verdict};
+use crate::output::event::{EVENT_BYTES_MAX, EVENT_VERSION, EdgeWord, Event, Verdict};
 
 /// Largest journal unless configured otherwise: 64 GiB, more than a year of a busy rig.
 pub const JOURNAL_BYTES_MAX: u64 = 64 << 30;
+
+/// How far back a journal is searched for bouts that never ended: some 25,000 events.
+pub const LOOK_BACK_BYTES: u64 = 16 << 20;
 
 /// An append-only file of events, held by one process at a time.
 #[derive(Debug)]
@@ -83,6 +87,29 @@ impl Journal {
         let mut journal = Self { file, path, whole_bytes, bytes_max, torn: whole_bytes < bytes, sequence_next };
         journal.mend()?;
         Ok((journal, Recovery { sequence_next, torn_bytes: bytes - whole_bytes }))
+    }
+
+    /// The onsets, oldest first, to which the last [`LOOK_BACK_BYTES`] hold no end: their detector was killed.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn open_bouts(&self) -> Result<Vec<Verdict>, JournalError> {
+        let offset = self.whole_bytes.saturating_sub(LOOK_BACK_BYTES);
+        let mut bytes = vec![0; (self.whole_bytes - offset) as usize];
+        self.file.read_exact_at(&mut bytes, offset).map_err(io_error(&self.path, "read"))?;
+        let mut open: Vec<Verdict> = Vec::new();
+        // The first line may lack its beginning: it is none, then.
+        for event in bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Event>(line).ok()) {
+            match event.verdict.edge {
+                EdgeWord::Onset => open.push(event.verdict),
+                EdgeWord::Offset | EdgeWord::Abandoned => {
+                    let ended = (&event.verdict.bout, event.verdict.delay);
+                    open.retain(|onset| (&onset.bout, onset.delay) != ended);
+                }
+                EdgeWord::Retraction => {}
+            }
+        }
+        Ok(open)
     }
 
     pub fn path(&self) -> &Path {

@@ -202,6 +202,7 @@ fn a_new_cage_is_warming_and_says_when_it_is_warm() {
     assert_eq!((warming["history_ticks"].as_u64(), warming["warm_ticks"].as_u64()), (Some(0), Some(512)));
     assert_eq!(heard_state(&states, "animal-joined")["animal"], "animal0");
     heard_state(&states, "warm");
+    until("all to be published", || bench.counts().published == bench.counts().decided);
     let events: Vec<Event> = bench.journal().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(events.iter().any(|event| event.verdict.warming) && events.iter().any(|event| !event.verdict.warming));
     for Event { verdict, .. } in &events {

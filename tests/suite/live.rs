@@ -376,4 +376,20 @@ fn an_event_that_was_published_is_in_the_journal_after_kill_9() {
         sequence_next = Journal::open(&journal, JOURNAL_BYTES_MAX).unwrap().1.sequence_next;
         assert_eq!(sequence_next, whole + 1);
     }
+    // Whoever comes next ends what the killed ones left open.
+    let open = |journal: &Path| Journal::open(journal, JOURNAL_BYTES_MAX).unwrap().0.open_bouts().unwrap().len();
+    assert!(open(&journal) > 0);
+    let mut program = Program::detect(&model, &journal, &[]);
+    let killed_left = |edge: EdgeWord| {
+        let text = std::fs::read_to_string(&journal).unwrap();
+        text.lines()
+            .filter(|line| serde_json::from_str::<Event>(line).is_ok_and(|event| event.verdict.edge == edge))
+            .count()
+    };
+    until("the bouts to be abandoned", || {
+        killed_left(EdgeWord::Onset) == killed_left(EdgeWord::Offset) + killed_left(EdgeWord::Abandoned)
+    });
+    program.child.kill().unwrap();
+    program.child.wait().unwrap();
+    assert_eq!(open(&journal), 0);
 }
