@@ -100,6 +100,21 @@ fn a_flood_is_refused_and_costs_the_neighbour_nothing() {
 }
 
 #[test]
+fn ends_and_beginnings_without_end_are_no_way_around_the_limit() {
+    let bench = Bench::new(|_| {});
+    let camera = Camera::new(&bench, "cage1", None, None);
+    for life in 0..400 {
+        camera.put_and_see(life);
+        let end = Packet { stream: None, run: None, lossless: false, content: Content::End { frames: 1 } };
+        bench.put(&camera.cage.pose(), ENCODING_BINARY, end.encode(Encoding::Binary));
+    }
+    let counts = camera.counts();
+    // Each life costs what the longest delay needs to speak about its end.
+    assert!(counts.refused["flood"] > 0, "{counts:?}");
+    bench.detector.stop().unwrap();
+}
+
+#[test]
 fn frame_numbers_that_leap_by_nearly_a_window_are_soon_refused() {
     let bench = Bench::new(|_| {});
     let leaping = Camera::new(&bench, "leaping", None, None);
@@ -248,6 +263,13 @@ fn a_hangup_replaces_the_model_without_losing_a_cage() {
     // A model that cannot be read changes nothing.
     std::fs::write(model.join("model.toml"), "garbage").unwrap();
     assert!(hangup(&program).unwrap().success());
+    // One that does not know the parts is refused, and the cage goes on as it was.
+    let mut card = world::card(&DELAYS);
+    card.vocabulary.0[4] = "whisker".into();
+    bundle::save(&model, &card, &world::weights(&card, 7)).unwrap();
+    assert!(hangup(&program).unwrap().success());
+    let refused = heard_state(&states, "model-refused");
+    assert!(refused["reason"].as_str().unwrap().contains("tail-e") && refused["model"] == before, "{refused}");
     save_model(&model, 6);
     assert!(hangup(&program).unwrap().success());
     let replaced = heard_state(&states, "model-replaced");
