@@ -3,13 +3,15 @@
 //! ```text
 //! zenoh callbacks ─▶ intake ─▶ queue ─▶ cages (one thread) ─▶ scribe ─▶ herald ─▶ zenoh
 //!                    decode,   bounded   network, bouts        journal   events, status
-//!                    agree     per cage                        first
+//!                    agree     per cage        │               first
+//!                                               └▶ keeper: last ticks, for a restart
 //! ```
 //!
 //! Invariants:
 //! - Nothing is published as an event that is not in the journal.
 //! - A slow network, disk or subscriber never slows a camera: every queue is bounded, drops are counted by cause, and
-//!   only a replay that asked to be lossless is made to wait.
+//!   only a replay that asked to be lossless is made to wait. One exception: where ticks are kept for a restart, the
+//!   inference thread reads a cage's file as the cage opens, and steps through its window if it goes on from it.
 //! - Callbacks decode and hand over; the inference thread owns every cage; time is read here and passed in.
 
 pub mod cages;
