@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::bounded;
 use vibrissa::acquire::wire::Encoding;
+use vibrissa::keys::CageName;
 use vibrissa::live::detector::{Config, Detector};
-use vibrissa::live::keys::CageName;
 use vibrissa::live::publisher::{Play, play};
 use vibrissa::live::session::{Endpoints, Patience, listening};
 use vibrissa::live::tally::Latency;

@@ -13,6 +13,9 @@ pub const RATE_HZ_MAX: f64 = 240.0;
 pub const BODY_LENGTH_PX_MIN: f64 = 1e-3;
 pub const BODY_LENGTH_PX_MAX: f64 = 1e5;
 
+/// Name of the clock domain of wall clock nanoseconds since 1970 (UTC), the one that ages can be measured in.
+pub const CLOCK_UNIX: &str = "unix";
+
 /// Where a frame comes from. It is part of every event, and nothing but `Live` may ever fire a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

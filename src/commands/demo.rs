@@ -12,10 +12,10 @@ use crossbeam::channel::{Receiver, Sender, bounded};
 
 use super::detect::{report, say, shout};
 use crate::acquire::wire::Encoding;
+use crate::keys::{CageName, Rigs};
 use crate::live::LiveError;
 use crate::live::detector::{Config, Detector};
 use crate::live::interrupt::interrupts;
-use crate::live::keys::{CageName, Rigs};
 use crate::live::listener::Listener;
 use crate::live::publisher::{Play, Played, play};
 use crate::live::session::{Endpoints, Patience, listening};

@@ -10,10 +10,10 @@ use anyhow::{Context, bail};
 use crossbeam::channel::Receiver;
 
 use super::settings::{Settings, parse_metrics};
+use crate::keys::Rigs;
 use crate::live::detector::{Config, Detector};
 use crate::live::export;
 use crate::live::interrupt::{hangups, interrupts};
-use crate::live::keys::Rigs;
 use crate::live::session::{Endpoints, Patience, listening};
 use crate::live::tally::Tallies;
 use crate::model::Model;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::keys::Rigs;
 use crate::live::detector::IDLE_SECS;
-use crate::live::keys::Rigs;
 use crate::live::session::Endpoints;
 use crate::model::Model;
 use crate::skeleton::Skeleton;

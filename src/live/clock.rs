@@ -2,9 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Name of the clock domain of wall clock nanoseconds since 1970 (UTC), the one that ages can be measured in.
-pub const CLOCK_UNIX: &str = "unix";
-
 /// One moment on both of the detector's clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {

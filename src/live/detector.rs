@@ -12,13 +12,13 @@ use zenoh::sample::{Sample, SampleKind};
 use zenoh::{Session, Wait};
 
 use crate::acquire::description::{DESCRIPTION_BYTES_MAX, DescriptionError};
+use crate::keys::{CageName, Rigs, detector_alive};
 use crate::live::cages::{Cages, Recall};
 use crate::live::clock::Moment;
 use crate::live::herald::{self, Outbox};
 use crate::live::inference::Inference;
 use crate::live::intake::{self, Arrival, Intake};
 use crate::live::keeper::{self, KEPT_MAX, KeepQueue};
-use crate::live::keys::{CageName, Rigs, detector_alive};
 use crate::live::queue::{LaneQueue, Pushed, WhenFull};
 use crate::live::scribe::{Decided, Inbox, JournalHealth, Scribe, VERDICTS_MAX};
 use crate::live::tally::Tallies;

@@ -11,7 +11,7 @@ use zenoh::{Session, Wait};
 use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
 
 use crate::acquire::wire::ENCODING_JSON;
-use crate::live::keys::CageName;
+use crate::keys::CageName;
 use crate::live::queue::{LaneQueue, Popped, Pushed, WhenFull};
 use crate::live::tally::{Latency, Tallies};
 use crate::live::{LiveError, spawn};

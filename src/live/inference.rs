@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::acquire::wire::Content;
+use crate::keys::CageName;
 use crate::live::cages::{Cages, Outcome};
 use crate::live::clock::Moment;
 use crate::live::herald::{Outbox, Outgoing};
 use crate::live::intake::{Arrival, Intake};
 use crate::live::keeper::{Keep, KeepQueue};
-use crate::live::keys::CageName;
 use crate::live::lock;
 use crate::live::queue::{LaneQueue, Popped, Pushed, WhenFull};
 use crate::live::scribe::{Decided, Inbox, JournalHealth};

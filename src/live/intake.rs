@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::acquire::description::{Described, DescriptionError};
 use crate::acquire::wire::{Content, Encoding, Packet, WireError};
+use crate::keys::{CAGES_MAX, CageName};
 use crate::live::clock::Moment;
-use crate::live::keys::{CAGES_MAX, CageName};
 
 /// The descriptions in force, by cage: at most [`CAGES_MAX`].
 #[derive(Debug, Default)]

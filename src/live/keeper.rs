@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::live::keys::{CAGES_MAX, CageName};
+use crate::keys::{CAGES_MAX, CageName};
 use crate::live::queue::LaneQueue;
 use crate::live::tally::Tallies;
 use crate::live::{LiveError, spawn};

@@ -5,8 +5,8 @@ use zenoh::pubsub::Subscriber;
 use zenoh::sample::Sample;
 use zenoh::{Session, Wait};
 
+use crate::keys::Rigs;
 use crate::live::LiveError;
-use crate::live::keys::Rigs;
 use crate::output::event::Event;
 
 /// Events that may wait to be looked at; more are left out, so that the wire never waits for the listener.

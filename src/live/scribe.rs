@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
+use crate::keys::CageName;
 use crate::live::clock::Moment;
 use crate::live::herald::{Outbox, Outgoing};
-use crate::live::keys::CageName;
 use crate::live::queue::LaneQueue;
 use crate::live::tally::Tallies;
 use crate::live::{LiveError, join, lock, spawn};

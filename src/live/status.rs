@@ -11,7 +11,7 @@
 use serde::Serialize;
 
 use crate::core::Cage;
-use crate::live::keys::CageName;
+use crate::keys::CageName;
 use crate::live::tally::Counts;
 use crate::live::timing::{self, Stale};
 use crate::stream::Origin;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::live::keys::{CAGES_MAX, CageName};
+use crate::keys::{CAGES_MAX, CageName};
 use crate::live::lock;
 
 /// Longest latency that is told apart, one hour in microseconds.

@@ -17,7 +17,8 @@ mod verdict;
 
 use std::time::{Duration, Instant};
 
-use crate::live::clock::{CLOCK_UNIX, Moment};
+use crate::live::clock::Moment;
+use crate::stream::CLOCK_UNIX;
 use drift::{Drift, Slope};
 use floor::{Floor, Step, Taken};
 use pace::Pace;

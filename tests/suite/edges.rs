@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossbeam::channel::{Receiver, bounded, unbounded};
 use vibrissa::acquire::description;
 use vibrissa::acquire::wire::{Content, ENCODING_BINARY, ENCODING_JSON, Encoding, Packet, Shape};
-use vibrissa::live::keys::{CageName, Rigs};
+use vibrissa::keys::{CageName, Rigs};
 use vibrissa::live::publisher::{Play, play};
 use vibrissa::live::session::{Endpoints, Patience};
 use vibrissa::model::bundle;
