@@ -61,7 +61,7 @@ impl fmt::Display for Place {
 }
 
 /// Text of a file as an error shows it: quoted, escaped and cut, as garbage may be long.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::corpus) fn quoted(text: &str) -> String {
     match text.char_indices().nth(QUOTED_CHARS_MAX) {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),

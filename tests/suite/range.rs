@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use vibrissa::core::{Cage, Note};
-use vibrissa::corpus::deeplabcut;
+use vibrissa::corpus::poses::deeplabcut_csv;
 use vibrissa::model::Model;
 use vibrissa::poses::{Frame, Keypoint};
 use vibrissa::stream::{Origin, StreamDescription};
@@ -54,7 +54,7 @@ fn a_rat_model_on_mice_is_noticed() {
         .map(|entry| entry.unwrap().path())
         .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().contains("DLC")));
     let model = model();
-    let recording = deeplabcut::read(&file.unwrap(), model.card().confidence_min).unwrap();
+    let recording = deeplabcut_csv::read(&file.unwrap(), model.card().confidence_min).unwrap();
     let frames = mice(recording.frames, &recording.keypoints).take(1800);
     let said = said(&model, 160.0, frames);
     let (secs, what) = said.first().expect("a word within a minute");
@@ -66,7 +66,7 @@ fn rats_in_a_scale_that_is_wrong_by_half_are_noticed_and_rats_as_they_are_are_no
     let Some(corpus) = corpus_dir("rat-dyads") else { return };
     let file = corpus.join("poses/2DLC_dlcrnetms5_DLC_ratJan24shuffle1_5000_el_filtered.csv.gz");
     let model = model();
-    let recording = deeplabcut::read(&file, model.card().confidence_min).unwrap();
+    let recording = deeplabcut_csv::read(&file, model.card().confidence_min).unwrap();
     let frames = || recording.frames.iter().take(9000).cloned();
     assert_eq!(said(&model, 183.4, frames()), []);
     let halved = said(&model, 2.0 * 183.4, frames());
