@@ -17,6 +17,26 @@ pub enum Kind {
     Undirected,
 }
 
+impl Kind {
+    /// The word for it in tables and descriptions.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Directed => "directed",
+            Self::OfSelf => "self",
+            Self::Mutual => "mutual",
+            Self::Undirected => "undirected",
+        }
+    }
+}
+
+/// How a pair without direction is named: in alphabetical order.
+pub fn pair_name(a: &str, b: &str) -> String {
+    format!("{}{PAIR}{}", a.min(b), a.max(b))
+}
+
+/// Between the names of a pair whose direction was not annotated.
+pub const PAIR: char = '+';
+
 /// A behavior by its place in an [`Ethogram`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Behavior(pub u16);
@@ -56,6 +76,19 @@ impl Subject {
                 .filter(|(first, second)| first < second)
                 .map(|(first, second)| Self::Both { first, second })
                 .collect(),
+        }
+    }
+
+    /// The same subject where every animal is another.
+    #[must_use]
+    pub fn map(self, of: impl Fn(Individual) -> Individual) -> Self {
+        match self {
+            Self::One(one) => Self::One(of(one)),
+            Self::Ordered { agent, target } => Self::Ordered { agent: of(agent), target: of(target) },
+            Self::Both { first, second } => {
+                let (first, second) = (of(first), of(second));
+                Self::Both { first: first.min(second), second: first.max(second) }
+            }
         }
     }
 

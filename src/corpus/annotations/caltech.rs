@@ -5,10 +5,12 @@
 
 use std::path::Path;
 
-use super::error::{CorpusError, Place, quoted};
-use super::recording::FRAME_NUMBER_MAX;
+use super::{Annotation, Annotations, Span};
+use crate::corpus::error::{CorpusError, Place, quoted};
+use crate::corpus::recording::FRAME_NUMBER_MAX;
 
-const TITLE: &str = "Caltech Behavior Annotator";
+/// How every such file begins.
+pub const TITLE: &str = "Caltech Behavior Annotator";
 
 /// One stream of annotation: what was labelled together, one label at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +30,33 @@ pub struct Interval {
     pub row: u64,
 }
 
-/// Reads all channels of a file, in its order.
+/// Reads all channels of a file. They name no animals.
 ///
 /// # Errors
 /// Whatever is not such a file, with its row.
-pub fn read(file: &Path) -> Result<Vec<Channel>, CorpusError> {
+pub fn read(file: &Path) -> Result<Annotations, CorpusError> {
     let bytes = std::fs::read(file).map_err(|error| CorpusError::Io { file: file.to_path_buf(), error })?;
-    parse(&bytes, file)
+    Ok(annotations(parse(&bytes, file)?, file))
 }
 
-/// As [`read`], from bytes; `file` is what errors are named after.
+/// Channels as annotations, which name no animals.
+pub fn annotations(channels: Vec<Channel>, file: &Path) -> Annotations {
+    let names = channels.iter().map(|channel| channel.name.clone()).collect();
+    let intervals = channels.into_iter().flat_map(|Channel { name, intervals }| {
+        intervals.into_iter().map(move |interval| Annotation {
+            channel: Some(name.clone()),
+            agent: None,
+            target: None,
+            label: interval.label,
+            span: Span::Frames(interval.start..interval.stop),
+            row: interval.row,
+        })
+    });
+    let intervals = intervals.collect();
+    Annotations { file: file.to_path_buf(), channels: names, intervals, ..Annotations::default() }
+}
+
+/// The channels of a file's bytes, in its order; `file` is what errors are named after.
 ///
 /// # Errors
 /// See [`read`].
