@@ -6,8 +6,8 @@
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-use super::error::{CorpusError, Place, quoted};
 use crate::behavior::{Bout, Ethogram, Individual, Subject};
+use crate::corpus::error::{CorpusError, Place, quoted};
 
 const COLUMNS: [&str; 7] = ["row_id", "video_id", "agent_id", "target_id", "action", "start_frame", "stop_frame"];
 const SELF: &str = "self";
@@ -128,6 +128,9 @@ fn parse_row(record: &csv::StringRecord, file: &Path, row: u64) -> Result<Row, C
         },
     };
     let (start, stop) = (frame(5)?, frame(6)?);
+    if stop < start {
+        return Err(fault(6, &format!("a stop frame of {start} or later")));
+    }
     Ok(Row { video: record[1].to_string(), subject, action: record[4].to_string(), start, stop })
 }
 
