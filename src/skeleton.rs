@@ -55,6 +55,20 @@ pub enum SkeletonError {
 }
 
 impl Skeleton {
+    /// `axis` names the front, centre and rear; `edges` are pairs of names.
+    ///
+    /// # Errors
+    /// A name that is none of the keypoints, a keypoint twice, too few or too many of them.
+    pub fn new(
+        name: &str,
+        keypoints: Vec<String>,
+        axis: (&str, &str, &str),
+        edges: Vec<(String, String)>,
+    ) -> Result<Self, SkeletonError> {
+        let (front, centre, rear) = (axis.0.to_owned(), axis.1.to_owned(), axis.2.to_owned());
+        RawSkeleton { name: name.to_owned(), keypoints, front, centre, rear, edges }.try_into()
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -2,19 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
-use super::description::{AnnotationFormat, Description, ID_PLACEHOLDER, IdRule, PoseFormat};
+use super::description::Description;
 use super::error::{CorpusError, Place, quoted};
-use super::labels::{Reader, SetLabels};
-use super::recording::{Recording, name_of};
-use super::{caltech, deeplabcut, sidecar};
+use super::files;
+use super::labels::SetLabels;
+use super::mabe::card::BODY_LENGTH_CM;
+use super::mabe::dataset::Dataset;
+use super::recording::Recording;
 use crate::behavior::Ethogram;
+use crate::stream::StreamDefaults;
 
-/// The recordings of one or more directories that one description is about.
+/// The recordings of one or more directories.
 #[derive(Clone, Debug)]
 pub struct Corpus {
-    description: Description,
     ethogram: Ethogram,
     entries: Vec<Entry>,
+    warnings: Vec<String>,
+    store: Store,
+}
+
+/// Where the recordings lie.
+#[derive(Clone, Debug)]
+enum Store {
+    /// Files as tools wrote them, by a description.
+    Files(Box<Description>),
+    /// The layout of `MABe`.
+    Mabe(Box<Dataset>),
 }
 
 /// A recording that is there, not yet read.
@@ -24,7 +37,8 @@ pub struct Entry {
     pub id: String,
     pub split: Split,
     pub poses: PathBuf,
-    pub annotations: PathBuf,
+    /// `None` where the pose file itself holds the annotations, or several files do.
+    pub annotations: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,19 +53,24 @@ pub enum Split {
 pub struct Annotated {
     pub recording: Recording,
     pub labels: Vec<SetLabels>,
+    /// By slot, the number that the layout of `MABe` has for the animal: `mouse1`, `mouse2`, …; some may be absent.
+    pub numbers: Vec<u8>,
+    /// What was repaired or left out on the way, each with its place and reason.
+    pub repairs: Vec<String>,
 }
 
 impl Corpus {
-    /// Finds the recordings in `dirs`, each laid out as the description says.
+    /// The recordings in `dirs`, each laid out as the description says.
     ///
     /// # Errors
     /// A directory that cannot be read or holds no recording, a pose file without id or annotations, an id that two
     /// files claim.
-    pub fn open(dirs: &[PathBuf], description: &Description) -> Result<Self, CorpusError> {
-        let mut entries: Vec<Entry> = Vec::new();
+    pub fn of_files(dirs: &[PathBuf], description: &Description) -> Result<Self, CorpusError> {
+        let (mut entries, mut warnings) = (Vec::<Entry>::new(), Vec::new());
         for dir in dirs {
-            let found = entries_of(dir, description)?;
-            if found.is_empty() {
+            let warned = warnings.len();
+            let found = files::entries(dir, description, &mut warnings)?;
+            if found.is_empty() && warnings.len() == warned {
                 let endings = &description.layout.pose_endings;
                 let poses = dir.join(&description.layout.pose_directory);
                 return Err(Place::file(&poses).fault(format!("files that end in {endings:?}"), "none"));
@@ -67,11 +86,57 @@ impl Corpus {
                 );
             }
         }
-        Ok(Self { ethogram: description.ethogram(), description: description.clone(), entries })
+        let store = Store::Files(Box::new(description.clone()));
+        Ok(Self { ethogram: description.ethogram(), entries, warnings, store })
     }
 
-    pub fn description(&self) -> &Description {
-        &self.description
+    /// An imported corpus, or the challenge's own data: a folder in the layout of `MABe`.
+    ///
+    /// # Errors
+    /// See [`Dataset::open`].
+    pub fn of_layout(dir: &Path) -> Result<Self, CorpusError> {
+        let dataset = Dataset::open(dir)?;
+        let (ethogram, entries) = (dataset.ethogram().clone(), dataset.entries());
+        let warnings = dataset.warnings().to_vec();
+        Ok(Self { ethogram, entries, warnings, store: Store::Mabe(Box::new(dataset)) })
+    }
+
+    pub fn name(&self) -> &str {
+        match &self.store {
+            Store::Files(description) => &description.name,
+            Store::Mabe(dataset) => dataset.name(),
+        }
+    }
+
+    /// Where the recordings come from, and their licence.
+    pub fn source(&self) -> &str {
+        match &self.store {
+            Store::Files(description) => &description.source,
+            Store::Mabe(dataset) => dataset.source(),
+        }
+    }
+
+    pub fn species(&self) -> &str {
+        match &self.store {
+            Store::Files(description) => &description.species,
+            Store::Mabe(dataset) => dataset.species(),
+        }
+    }
+
+    /// Likelihood under which a point counts as missing.
+    pub fn confidence_min(&self) -> f32 {
+        match &self.store {
+            Store::Files(description) => description.stream.confidence_min,
+            Store::Mabe(dataset) => dataset.confidence_min(),
+        }
+    }
+
+    /// Centimetres in one nominal body length.
+    pub fn body_length_cm(&self) -> f64 {
+        match &self.store {
+            Store::Files(description) => description.stream.body_length_cm.unwrap_or(BODY_LENGTH_CM),
+            Store::Mabe(dataset) => dataset.body_length_cm(),
+        }
     }
 
     pub fn ethogram(&self) -> &Ethogram {
@@ -87,10 +152,24 @@ impl Corpus {
         self.entries.iter().filter(move |entry| entry.split == split)
     }
 
-    /// Ids that the description's split names and no recording has: another directory of the corpus, or a slip that
-    /// would let a test recording train.
+    /// What was left out when the corpus was opened, and why.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The corpus as a folder in the layout of `MABe`; `None` where it lies in the files of other tools.
+    pub fn as_mabe(&self) -> Option<&Dataset> {
+        match &self.store {
+            Store::Files(_) => None,
+            Store::Mabe(dataset) => Some(dataset),
+        }
+    }
+
+    /// Ids that the split names and no recording has: another directory of the corpus, or a slip that would let a test
+    /// recording train.
     pub fn absent_ids(&self) -> Vec<&str> {
-        let split = &self.description.split;
+        let Store::Files(description) = &self.store else { return Vec::new() };
+        let split = &description.split;
         let ids = split.validation.iter().chain(&split.test).map(String::as_str);
         ids.filter(|id| !self.entries.iter().any(|entry| entry.id == *id)).collect()
     }
@@ -98,67 +177,38 @@ impl Corpus {
     /// Reads a recording and its annotations.
     ///
     /// # Errors
-    /// Whatever is wrong with either file, with its place.
+    /// Whatever is wrong with either file, with its place; a file of several recordings.
     pub fn load(&self, entry: &Entry) -> Result<Annotated, CorpusError> {
-        let Description { layout, stream, skeleton, label_sets, .. } = &self.description;
-        let raw = match layout.pose_format {
-            PoseFormat::DeeplabcutCsv => deeplabcut::read(&entry.poses, stream.confidence_min)?,
-        };
-        let individuals = stream.individuals.clone();
-        let recording = sidecar::describe(raw, skeleton.clone(), individuals, stream.rate_hz, stream.body_length_px)?;
-        let channels = match layout.annotation_format {
-            AnnotationFormat::CaltechTxt => caltech::read(&entry.annotations)?,
-        };
-        let individuals = recording.stream.individuals();
-        let reader = Reader { file: &entry.annotations, extent: recording.extent(), individuals };
-        let labels = reader.read(label_sets, &channels)?;
-        Ok(Annotated { recording, labels })
+        let mut all = self.load_all(entry)?;
+        match (all.pop(), all.len()) {
+            (Some(one), 0) => Ok(one),
+            (None, _) => Err(Place::file(&entry.poses).fault("one recording", "none")),
+            (Some(_), more) => {
+                let expected = "one recording; import a file of several first";
+                Err(Place::file(&entry.poses).fault(expected, format!("{}", more + 1)))
+            }
+        }
+    }
+
+    /// Reads all recordings of a file, with their annotations.
+    ///
+    /// # Errors
+    /// Whatever is wrong with either file, with its place.
+    pub fn load_all(&self, entry: &Entry) -> Result<Vec<Annotated>, CorpusError> {
+        match &self.store {
+            Store::Files(description) => files::load(description, entry),
+            Store::Mabe(dataset) => Ok(vec![dataset.load(entry)?]),
+        }
     }
 }
 
-fn entries_of(dir: &Path, description: &Description) -> Result<Vec<Entry>, CorpusError> {
-    let layout = &description.layout;
-    let poses_dir = dir.join(&layout.pose_directory);
-    let unreadable = |error| CorpusError::Io { file: poses_dir.clone(), error };
-    let mut entries = Vec::new();
-    for file in std::fs::read_dir(&poses_dir).map_err(unreadable)? {
-        let poses = file.map_err(unreadable)?.path();
-        let name = poses.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if !layout.pose_endings.iter().any(|ending| name.ends_with(&ending.to_lowercase())) {
-            continue;
-        }
-        let id = id_of(&layout.recording_id, &poses)?;
-        let annotation_file = layout.annotation_file.replace(ID_PLACEHOLDER, &id);
-        let annotations = dir.join(&layout.annotation_directory).join(annotation_file);
-        if !annotations.is_file() {
-            let expected = format!("its annotations in {}", annotations.display());
-            return Err(Place::file(&poses).fault(expected, "no such file"));
-        }
-        let split = match &description.split {
-            split if split.test.contains(&id) => Split::Test,
-            split if split.validation.contains(&id) => Split::Validation,
-            _ => Split::Train,
-        };
-        entries.push(Entry { id, split, poses, annotations });
-    }
-    Ok(entries)
-}
-
-fn id_of(rule: &IdRule, poses: &Path) -> Result<String, CorpusError> {
-    let name = name_of(poses);
-    let (id, expected) = match rule {
-        IdRule::WholeName => (Some(name.as_str()), String::new()),
-        IdRule::LeadingDigits => {
-            let digits = name.bytes().take_while(u8::is_ascii_digit).count();
-            (Some(&name[..digits]), "a name that begins with digits".to_string())
-        }
-        IdRule::Before(text) => {
-            (name.split_once(text.as_str()).map(|(id, _)| id), format!("a name with an id before {text:?}"))
-        }
-    };
-    match id {
-        Some(id) if !id.is_empty() => Ok(id.to_string()),
-        _ => Err(Place::file(poses).fault(expected, quoted(&name))),
+/// Rate, scale and skeleton of a recording, as what a model is told where nothing else is.
+pub fn defaults_of(recording: &Recording) -> StreamDefaults {
+    let stream = &recording.stream;
+    StreamDefaults {
+        rate_hz: stream.rate_hz(),
+        body_length_px: stream.body_length_px(),
+        skeleton: stream.skeleton().clone(),
     }
 }
 
@@ -197,7 +247,7 @@ mod tests {
 
     fn open(dirs: &[&tempfile::TempDir]) -> Result<Corpus, CorpusError> {
         let dirs: Vec<PathBuf> = dirs.iter().map(|dir| dir.path().to_path_buf()).collect();
-        Corpus::open(&dirs, &description())
+        Corpus::of_files(&dirs, &description())
     }
 
     #[test]
@@ -209,7 +259,7 @@ mod tests {
         assert!(corpus.absent_ids().is_empty());
         assert_eq!(open(&[&other]).unwrap().absent_ids(), ["b"]);
 
-        let Annotated { recording, labels } = corpus.load(&corpus.entries()[0]).unwrap();
+        let Annotated { recording, labels, .. } = corpus.load(&corpus.entries()[0]).unwrap();
         assert_eq!(recording.name, "9DLC_x");
         assert_eq!(recording.stream.individuals(), ["resident", "intruder"]);
         assert_eq!(recording.stream.rate_hz(), 25.0);
@@ -224,7 +274,7 @@ mod tests {
         let error = open(&[&dir, &dir]).unwrap_err().to_string();
         assert!(error.contains("expected one recording with the id \"9\", got another, "), "{error}");
         let error = open(&[&empty]).unwrap_err().to_string();
-        assert!(error.contains("expected files that end in [\".csv\", \".csv.gz\"], got none"), "{error}");
+        assert!(error.contains("expected files that end in [\".csv\"") && error.ends_with("got none"), "{error}");
         fs::remove_file(dir.path().join("labels/9.txt")).unwrap();
         let error = open(&[&dir]).unwrap_err().to_string();
         assert!(
@@ -234,7 +284,7 @@ mod tests {
         fs::rename(dir.path().join("poses/9DLC_x.csv"), dir.path().join("poses/9.csv")).unwrap();
         let error = open(&[&dir]).unwrap_err().to_string();
         assert!(error.contains("9.csv: expected a name with an id before \"DLC\", got \"9\""), "{error}");
-        let error = Corpus::open(&[dir.path().join("nowhere")], &description()).unwrap_err().to_string();
+        let error = Corpus::of_files(&[dir.path().join("nowhere")], &description()).unwrap_err().to_string();
         assert!(error.contains("nowhere/poses: "), "{error}");
     }
 }

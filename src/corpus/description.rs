@@ -2,16 +2,18 @@
 //!
 //! `configs/corpora/rat-dyads.toml` is a complete example, with comments.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::deeplabcut::CONFIDENCE_MIN;
 use super::error::{CorpusError, Place, quoted};
+use super::mabe::card::BODY_LENGTH_CM_BOUNDS;
+use super::mabe::sheet::is_folder_name;
+use super::poses::deeplabcut_csv::CONFIDENCE_MIN;
 use crate::behavior::{BehaviorSpec, Ethogram, Kind, LabelSet};
 use crate::skeleton::Skeleton;
-use crate::stream::{Origin, StreamDescription};
+use crate::stream::{BODY_LENGTH_PX_MAX, BODY_LENGTH_PX_MIN, RATE_HZ_MAX, RATE_HZ_MIN, StreamError};
 
 /// What stands for the recording's id in the name of its annotation file.
 pub const ID_PLACEHOLDER: &str = "{id}";
@@ -24,62 +26,86 @@ pub struct Description {
     pub species: String,
     /// Where the recordings come from, and their licence: it goes into the card of every model trained on them.
     pub source: String,
+    #[serde(default)]
     pub layout: Layout,
+    #[serde(default)]
     pub stream: StreamFacts,
-    pub skeleton: Skeleton,
-    pub label_sets: Vec<ChannelLabels>,
+    /// Where the recordings do not bring their own.
+    pub skeleton: Option<Skeleton>,
+    /// The annotations' names for the individuals, where they are others.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
+    pub label_sets: Vec<SetRule>,
     #[serde(default)]
     pub split: SplitIds,
 }
 
-/// Where the files of a corpus lie below its directory.
+/// Where the files of a corpus lie below its directory. Their formats are recognised by their content.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layout {
-    pub pose_format: PoseFormat,
+    #[serde(default = "here")]
     pub pose_directory: String,
     /// Endings of the files in that directory that are poses, matched without regard to case.
+    #[serde(default = "pose_endings")]
     pub pose_endings: Vec<String>,
-    pub annotation_format: AnnotationFormat,
+    #[serde(default = "here")]
     pub annotation_directory: String,
-    /// Name of the annotation file of a recording, with `{id}` for its id.
-    pub annotation_file: String,
+    /// Name of the annotation file of a recording, with `{id}` for its id; without it, one file for all recordings,
+    /// which tells them apart itself (a `BORIS` export, for instance). Poses that hold their own annotations
+    /// (`CalMS21`) need none.
+    pub annotation_file: Option<String>,
+    #[serde(default)]
     pub recording_id: IdRule,
+    /// What becomes of poses without annotations.
+    #[serde(default)]
+    pub without_annotations: WithoutAnnotations,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// What it means that the annotations of a recording are not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PoseFormat {
-    /// See [`super::deeplabcut`].
-    DeeplabcutCsv,
+pub enum WithoutAnnotations {
+    /// That the corpus is incomplete.
+    #[default]
+    Error,
+    /// That the recording is none of the corpus.
+    LeaveOut,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AnnotationFormat {
-    /// See [`super::caltech`].
-    CaltechTxt,
+fn here() -> String {
+    ".".to_owned()
+}
+
+fn pose_endings() -> Vec<String> {
+    [".csv", ".csv.gz", ".h5", ".hdf5", ".parquet", ".json", ".mcap"].map(str::to_owned).to_vec()
 }
 
 /// How a recording's id is found in the name (without endings) of its pose file.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IdRule {
     LeadingDigits,
+    #[default]
     WholeName,
     /// What stands before the first occurrence of a text.
     Before(String),
 }
 
-/// What all recordings of a corpus have in common.
+/// What all recordings of a corpus have in common. What stands in a TOML beside a recording goes before it, what the
+/// recording itself says comes after it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamFacts {
-    pub rate_hz: f64,
+    pub rate_hz: Option<f64>,
     /// Pixels in one nominal body length.
-    pub body_length_px: f64,
+    pub body_length_px: Option<f64>,
     /// Names for the individuals, in the order of the files; the files' own where absent.
     pub individuals: Option<Vec<String>>,
+    /// Centimetres in one nominal body length: by it an imported corpus states pixels per centimetre.
+    pub body_length_cm: Option<f64>,
+    /// What the names of the keypoints of each individual begin with, in tables that know one animal only.
+    pub individual_prefixes: Option<Vec<String>>,
     #[serde(default = "confidence_min")]
     pub confidence_min: f32,
 }
@@ -88,12 +114,13 @@ fn confidence_min() -> f32 {
     CONFIDENCE_MIN
 }
 
-/// A label set and the annotation channel that holds it.
+/// A label set and how annotations are read into it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ChannelLabels {
+pub struct SetRule {
     pub name: String,
-    pub channel: String,
+    /// The channel that holds it, in formats with channels; else all annotations are looked through.
+    pub channel: Option<String>,
     pub behaviors: Vec<BehaviorSpec>,
     /// Labels that say: none of the behaviors.
     #[serde(default)]
@@ -101,14 +128,31 @@ pub struct ChannelLabels {
     /// Labels whose frames are left out of training and scoring.
     #[serde(default)]
     pub excluded: Vec<String>,
+    /// Which frames are scored: by default those with a label in a set with a channel, else the whole recording.
+    pub coverage: Option<Coverage>,
     /// Another label set: what is not scored there is not scored here either.
     pub scored_within: Option<String>,
     #[serde(default)]
     pub absent_channel: AbsentChannel,
-    /// Who acts and on whom, by name: needed for directed (both) and self (agent) behaviors, as a channel does not
-    /// tell, and for every pair in cages of more than two.
+    /// Who acts and on whom, by name, where the annotations do not say it. With a channel it is needed for directed
+    /// (both) and self (agent) behaviors; else in cages of more than two.
     pub agent: Option<String>,
     pub target: Option<String>,
+    /// The whitelist, as `"agent,target,behavior"` (target `self` for self behaviors); by default each behavior was
+    /// looked for in all animals or pairs, and in a channel in its one.
+    pub annotated: Option<Vec<String>>,
+}
+
+/// Which frames of a recording count as looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coverage {
+    /// Those that any label of the set covers, excluded ones aside.
+    Labelled,
+    /// All but those of excluded labels.
+    Recording,
+    /// Those under this label, which says that somebody looked.
+    Within(String),
 }
 
 /// What it means that a recording lacks the channel of a label set.
@@ -141,6 +185,8 @@ pub(super) enum Meaning {
     Behavior(usize),
     Background,
     Excluded,
+    /// Somebody looked here.
+    Looked,
 }
 
 impl Description {
@@ -169,18 +215,11 @@ impl Description {
 
     fn check(&self, file: &Path) -> Result<(), CorpusError> {
         let place = || Place::file(file);
-        if !self.layout.annotation_file.contains(ID_PLACEHOLDER) {
-            let expected = format!("{ID_PLACEHOLDER:?} in layout.annotation_file");
-            return Err(place().fault(expected, quoted(&self.layout.annotation_file)));
-        }
         if !(0.0..=1.0).contains(&self.stream.confidence_min) {
             let got = self.stream.confidence_min.to_string();
             return Err(place().fault("a stream.confidence_min within 0 to 1", got));
         }
-        let StreamFacts { rate_hz, body_length_px, .. } = self.stream;
-        let individuals = self.stream.individuals.clone().unwrap_or_else(|| vec!["1".to_string(), "2".to_string()]);
-        StreamDescription::new(self.skeleton.clone(), individuals, rate_hz, body_length_px, None, Origin::Replay)
-            .map_err(|error| CorpusError::Stream { file: file.to_path_buf(), error })?;
+        self.stream.check().map_err(|error| CorpusError::Stream { file: file.to_path_buf(), error })?;
         if self.label_sets.is_empty() {
             return Err(place().fault("at least one of label_sets", "none"));
         }
@@ -199,7 +238,47 @@ impl Description {
     }
 }
 
-impl ChannelLabels {
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            pose_directory: here(),
+            pose_endings: pose_endings(),
+            annotation_directory: here(),
+            annotation_file: None,
+            recording_id: IdRule::default(),
+            without_annotations: WithoutAnnotations::default(),
+        }
+    }
+}
+
+impl Default for StreamFacts {
+    fn default() -> Self {
+        let confidence_min = confidence_min();
+        Self {
+            rate_hz: None,
+            body_length_px: None,
+            body_length_cm: None,
+            individuals: None,
+            individual_prefixes: None,
+            confidence_min,
+        }
+    }
+}
+
+impl StreamFacts {
+    fn check(&self) -> Result<(), StreamError> {
+        if let Some(cm) = self.body_length_cm.filter(|cm| !BODY_LENGTH_CM_BOUNDS.contains(cm)) {
+            return Err(StreamError::Scale(cm));
+        }
+        match (self.rate_hz, self.body_length_px) {
+            (Some(rate_hz), _) if !(RATE_HZ_MIN..=RATE_HZ_MAX).contains(&rate_hz) => Err(StreamError::Rate(rate_hz)),
+            (_, Some(px)) if !(BODY_LENGTH_PX_MIN..=BODY_LENGTH_PX_MAX).contains(&px) => Err(StreamError::Scale(px)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SetRule {
     /// What a label means here, if it is known.
     pub(super) fn meaning(&self, label: &str) -> Option<Meaning> {
         if let Some(index) = self.behaviors.iter().position(|behavior| behavior.name == label) {
@@ -208,12 +287,23 @@ impl ChannelLabels {
         if self.background.iter().any(|background| background == label) {
             return Some(Meaning::Background);
         }
+        if self
+            .coverage
+            .as_ref()
+            .is_some_and(|coverage| matches!(coverage, Coverage::Within(within) if within == label))
+        {
+            return Some(Meaning::Looked);
+        }
         self.excluded.iter().any(|excluded| excluded == label).then_some(Meaning::Excluded)
     }
 
-    /// All labels with a meaning: behaviors, background, excluded.
+    /// All labels with a meaning: behaviors, background, excluded, and that which says where somebody looked.
     pub(super) fn labels(&self) -> impl Iterator<Item = &String> {
-        self.behaviors.iter().map(|behavior| &behavior.name).chain(&self.background).chain(&self.excluded)
+        let within = match &self.coverage {
+            Some(Coverage::Within(label)) => Some(label),
+            _ => None,
+        };
+        self.behaviors.iter().map(|spec| &spec.name).chain(&self.background).chain(&self.excluded).chain(within)
     }
 
     fn check(&self, before: &[Self], file: &Path) -> Result<(), CorpusError> {
@@ -222,6 +312,15 @@ impl ChannelLabels {
         };
         if self.behaviors.is_empty() {
             return fault("at least one behavior", "none".to_string());
+        }
+        if !is_folder_name(&self.name) {
+            return fault("a name that a folder may have", quoted(&self.name));
+        }
+        // Whitelists, submissions and BORIS tables have no way to quote these.
+        if let Some(spec) =
+            self.behaviors.iter().find(|spec| spec.name.is_empty() || spec.name.contains([',', '|', '>', '"']))
+        {
+            return fault("names of behaviors without , | > and \"", quoted(&spec.name));
         }
         if let Some(label) = first_doubled(self.labels()) {
             return fault("one meaning for each label", format!("several for {}", quoted(label)));
@@ -234,7 +333,7 @@ impl ChannelLabels {
         if self.target.is_some() && (self.agent.is_none() || self.agent == self.target) {
             return fault("a target only beside an agent, and another", format!("{:?}, {:?}", self.agent, self.target));
         }
-        for behavior in &self.behaviors {
+        for behavior in self.behaviors.iter().filter(|_| self.channel.is_some() && self.annotated.is_none()) {
             let (needed, given) = match behavior.kind {
                 Kind::Directed => ("an agent and a target", self.target.is_some()),
                 Kind::OfSelf => ("an agent", self.agent.is_some()),
@@ -255,104 +354,4 @@ fn first_doubled<'a>(names: impl IntoIterator<Item = &'a String>) -> Option<&'a 
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// Another lab with the same formats: a resident attacks an intruder, grooming is its own.
-    pub(in super::super) const OTHER_LAB: &str = r#"
-        name = "residents"
-        source = "made up"
-        species = "mouse"
-
-        [layout]
-        pose_format = "deeplabcut-csv"
-        pose_directory = "poses"
-        pose_endings = [".csv", ".csv.gz"]
-        annotation_format = "caltech-txt"
-        annotation_directory = "labels"
-        annotation_file = "{id}.txt"
-        recording_id = { before = "DLC" }
-
-        [stream]
-        rate_hz = 25.0
-        body_length_px = 80.0
-        individuals = ["resident", "intruder"]
-
-        [skeleton]
-        name = "three"
-        keypoints = ["nose", "spine", "tail"]
-        front = "nose"
-        centre = "spine"
-        rear = "tail"
-        edges = [["nose", "spine"], ["spine", "tail"]]
-
-        [[label_sets]]
-        name = "Attack"
-        channel = "S1"
-        behaviors = [{ name = "attack", kind = "directed" }, { name = "huddle", kind = "mutual" }]
-        background = ["other"]
-        excluded = ["human"]
-        agent = "resident"
-        target = "intruder"
-
-        [[label_sets]]
-        name = "Care"
-        channel = "S2"
-        behaviors = [{ name = "groom", kind = "self" }]
-        background = ["other"]
-        scored_within = "Attack"
-        absent_channel = "unannotated"
-        agent = "intruder"
-
-        [split]
-        test = ["b"]
-    "#;
-
-    #[test]
-    fn another_lab_writes_another_description() {
-        let description = Description::parse(OTHER_LAB, Path::new("other.toml")).unwrap();
-        assert_eq!(description.stream.confidence_min, CONFIDENCE_MIN);
-        assert_eq!(description.layout.recording_id, IdRule::Before("DLC".to_string()));
-        let ethogram = description.ethogram();
-        assert_eq!(ethogram.behavior_count(), 3);
-        assert_eq!(ethogram.find("Care", "groom").map(|behavior| behavior.0), Some(2));
-    }
-
-    #[test]
-    fn an_unsound_description_is_refused_with_both_sides() {
-        for (from, to, wanted) in [
-            ("{id}.txt", "id.txt", r#"expected "{id}" in layout.annotation_file, got "id.txt""#),
-            ("rate_hz = 25.0", "rate_hz = 5.0", "expected a rate_hz within 10 to 240, got 5"),
-            (
-                "body_length_px = 80.0",
-                "body_length_px = 80.0\nconfidence_min = 2",
-                "confidence_min within 0 to 1, got 2",
-            ),
-            ("name = \"Care\"", "name = \"Attack\"", r#"expected each label set once, got "Attack" again"#),
-            (
-                "excluded = [\"human\"]",
-                "excluded = [\"other\"]",
-                r#"one meaning for each label, got several for "other""#,
-            ),
-            ("scored_within = \"Attack\"", "scored_within = \"Care\"", r#"names a label set above it, got "Care""#),
-            (
-                "target = \"intruder\"",
-                "",
-                r#"an agent and a target, got none for the behavior "attack" of kind Directed"#,
-            ),
-            ("agent = \"intruder\"", "", r#"an agent, got none for the behavior "groom" of kind OfSelf"#),
-            (
-                "test = [\"b\"]",
-                "test = [\"b\"]\nvalidation = [\"b\"]",
-                r#"each recording once in split, got "b" again"#,
-            ),
-            ("species", "specie", "unknown field `specie`"),
-            ("deeplabcut-csv", "sleap", "unknown variant `sleap`"),
-        ] {
-            assert!(OTHER_LAB.contains(from), "{from}");
-            let error =
-                Description::parse(&OTHER_LAB.replace(from, to), Path::new("other.toml")).unwrap_err().to_string();
-            assert!(error.starts_with("other.toml: ") && error.contains(wanted), "{error}\nis not\n{wanted}");
-        }
-    }
-}
+pub(super) mod tests;

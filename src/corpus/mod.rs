@@ -1,20 +1,32 @@
 //! Recordings and their annotations, as files hold them.
 //!
-//! A [`Description`] says what the files of a corpus cannot (rate, scale, skeleton, what the labels mean, who tests);
-//! [`Corpus::open`] finds the recordings, [`Corpus::load`] reads one. All times here are frame numbers, counted from 0,
-//! and intervals are half open. A recording without a corpus is read by its format's own `read` and completed by
-//! [`sidecar::resolve`].
+//! ```text
+//! pose files ──▶ poses ──────┐                                      ┌─▶ train, evaluate
+//! annotations ─▶ annotations ┼─▶ files ─▶ labels ─▶ Corpus ─▶ import ─▶ mabe ─▶ Corpus ─▶ predict, score, summary
+//! description (TOML) ────────┘
+//! ```
+//!
+//! [`poses`] and [`annotations`] read what tools wrote, recognised by content, and know no meaning. A [`Description`] says
+//! what the files cannot (rate, scale, skeleton, what labels mean, who tests); [`Corpus::of_files`] puts all of it
+//! together. [`import`] writes a corpus in the layout of [`mabe`], which [`Corpus::of_layout`] reads, as it reads the
+//! challenge's own data. All times here are frame numbers, counted from 0, and intervals are half open. A recording
+//! without a corpus is completed by [`sidecar::resolve`].
 
-pub mod caltech;
+pub mod annotations;
+pub mod calms21;
 pub mod catalog;
-pub mod deeplabcut;
 pub mod description;
 mod error;
-mod labels;
+mod files;
+pub mod import;
+pub mod labels;
+pub mod log;
+pub mod mabe;
+pub mod poses;
 pub mod recording;
 pub mod sidecar;
 pub mod spans;
-pub mod submission;
+pub mod timeline;
 
 pub use catalog::{Annotated, Corpus, Entry, Split};
 pub use description::Description;
@@ -24,6 +36,3 @@ pub use recording::{RawRecording, Recording};
 
 #[cfg(test)]
 mod rat_dyads;
-#[cfg(test)]
-#[path = "../../tests/common/mod.rs"]
-mod testing;

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use super::{Annotated, Corpus, Description, Entry, Split, testing};
+use super::{Annotated, Corpus, Description, Entry, Split};
 use crate::behavior::{Behavior, Bout};
 use crate::corpus::spans;
 use crate::poses::Keypoint;
 use crate::score::FrameScores;
+use crate::testing;
 
 const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
 /// The corpus, or `None` with a line on stderr where its files are not at hand.
 fn corpus() -> Option<Corpus> {
     let dir = testing::corpus_dir("rat-dyads")?;
-    Some(Corpus::open(&[dir], &description()).unwrap_or_else(|error| panic!("{error}")))
+    Some(Corpus::of_files(&[dir], &description()).unwrap_or_else(|error| panic!("{error}")))
 }
 
 fn load(corpus: &Corpus, entry: &Entry) -> Annotated {
@@ -30,7 +31,7 @@ fn the_description_is_sound() {
     let description = description();
     assert_eq!(description.ethogram().behavior_count(), 9);
     assert_eq!((description.split.test.len(), description.split.validation.len()), (10, 7));
-    let axis = description.skeleton.axis();
+    let axis = description.skeleton.as_ref().unwrap().axis();
     assert_eq!((axis.front, axis.centre, axis.rear), (0, 1, 2));
 }
 
@@ -48,7 +49,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, Annotated { recording, labels }: &Annotated) {
+    fn add(&mut self, Annotated { recording, labels, .. }: &Annotated) {
         let (keypoints, axis) = (recording.stream.skeleton().keypoints().len(), recording.stream.skeleton().axis());
         self.recordings += 1;
         self.frames += recording.frames.len();
@@ -118,7 +119,7 @@ fn all_recordings_load_and_hold_what_is_known_of_them() {
         assert!(frames(name).iter().all(|frames| *frames > 0), "{name} is missing in a split");
     }
     let measured_px = f64::from(counts[0].median_length_px());
-    assert!((corpus.description().stream.body_length_px - measured_px).abs() < 0.5, "measured {measured_px} px");
+    assert!((description().stream.body_length_px.unwrap() - measured_px).abs() < 0.5, "measured {measured_px} px");
 }
 
 /// Whoever always answers yes gets what is known from elsewhere: labels, scored frames and F1 are the same there.
@@ -127,7 +128,7 @@ fn always_answering_yes_scores_as_it_is_known_to() {
     let Some(corpus) = corpus() else { return };
     let mut scores = FrameScores::new(corpus.ethogram());
     for entry in corpus.split(Split::Test) {
-        let Annotated { recording, labels } = load(&corpus, entry);
+        let Annotated { recording, labels, .. } = load(&corpus, entry);
         let frames = recording.extent();
         let cells = corpus.ethogram().cells(2);
         let yes = cells.into_iter().map(|cell| Bout { cell, start: frames.start, stop: frames.end });

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::error::{CorpusError, Place};
+use super::error::{CorpusError, Place, quoted};
 use super::recording::{RawRecording, Recording, name_of};
 use crate::poses::Keypoint;
 use crate::skeleton::Skeleton;
-use crate::stream::{Origin, StreamDefaults, StreamDescription};
+use crate::stream::{CLOCK_UNIX, Origin, StreamDefaults, StreamDescription};
+
+const NANOS_PER_SEC: f64 = 1e9;
 
 /// Facts about a recording; what is absent is looked for elsewhere, see [`resolve`].
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -20,6 +22,11 @@ pub struct Sidecar {
     pub skeleton: Option<Skeleton>,
     /// Names for the file's individuals, in the file's order.
     pub individuals: Option<Vec<String>>,
+    /// What the names of the keypoints of each individual begin with, in a table that knows one animal only.
+    pub individual_prefixes: Option<Vec<String>>,
+    /// When the video begins that annotations were made on, in seconds since 1970, where frames carry capture times; with
+    /// the first frame, unless stated.
+    pub video_start_unix_secs: Option<f64>,
 }
 
 /// What becomes of keypoints in a file that the skeleton lacks.
@@ -62,11 +69,14 @@ impl Sidecar {
             body_length_px: self.body_length_px.or(other.body_length_px),
             skeleton: self.skeleton.or(other.skeleton),
             individuals: self.individuals.or(other.individuals),
+            individual_prefixes: self.individual_prefixes.or(other.individual_prefixes),
+            video_start_unix_secs: self.video_start_unix_secs.or(other.video_start_unix_secs),
         }
     }
 }
 
-/// Makes a recording of a pose file: `overrides` (flags) come before the `sidecar`, that before the `defaults`. Each
+/// Makes a recording of a pose file: `overrides` (flags) come before the `sidecar`, that before what the file itself
+/// states, that before the `defaults`. Each
 /// value that had to be taken from the defaults gives a warning.
 ///
 /// Keypoints are put into the skeleton's order. Where the skeleton is the default, keypoints that it lacks are left
@@ -80,7 +90,7 @@ pub fn resolve(
     overrides: Sidecar,
     defaults: &StreamDefaults,
 ) -> Result<(Recording, Vec<String>), CorpusError> {
-    let facts = overrides.or(sidecar);
+    let facts = overrides.or(sidecar).or(raw.stated.clone());
     let mut warnings = Vec::new();
     let mut warn = |what: String| warnings.push(format!("{}: {what}", raw.file.display()));
     let surplus = if facts.skeleton.is_some() { Surplus::Refused } else { Surplus::Ignored };
@@ -100,22 +110,40 @@ pub fn resolve(
     if surplus == Surplus::Ignored && !ignored.is_empty() {
         warn(format!("keypoints {ignored:?} are none of the skeleton {:?}: left out", skeleton.name()));
     }
+    let start = video_start_nanos(&raw, facts.video_start_unix_secs)?;
     let recording = assemble(raw, skeleton, surplus, facts.individuals, rate_hz, body_length_px)?;
+    let recording = Recording { video_start_nanos: start, ..recording };
     Ok((recording, warnings))
 }
 
-/// Makes a recording of a pose file about which everything is known.
+/// Makes a recording of a pose file by what is stated about it and what it states itself; nothing is assumed.
 ///
 /// # Errors
-/// As [`resolve`].
-pub(super) fn describe(
-    raw: RawRecording,
-    skeleton: Skeleton,
-    individuals: Option<Vec<String>>,
-    rate_hz: f64,
-    body_length_px: f64,
-) -> Result<Recording, CorpusError> {
-    assemble(raw, skeleton, Surplus::Refused, individuals, rate_hz, body_length_px)
+/// As [`resolve`], and what is stated nowhere.
+pub fn describe(raw: RawRecording, facts: Sidecar) -> Result<Recording, CorpusError> {
+    let facts = facts.or(raw.stated.clone());
+    let missing = |what: &str| {
+        let expected = format!("a {what}, stated for all recordings or in {}", Sidecar::path(&raw.file).display());
+        Place::file(&raw.file).fault(expected, "none")
+    };
+    let skeleton = facts.skeleton.ok_or_else(|| missing("skeleton"))?;
+    let rate_hz = facts.rate_hz.ok_or_else(|| missing("rate_hz"))?;
+    let body_length_px = facts.body_length_px.ok_or_else(|| missing("body_length_px"))?;
+    let start = video_start_nanos(&raw, facts.video_start_unix_secs)?;
+    let recording = assemble(raw, skeleton, Surplus::Refused, facts.individuals, rate_hz, body_length_px)?;
+    Ok(Recording { video_start_nanos: start, ..recording })
+}
+
+/// Seconds since 1970 mean something to frames only that carry capture times on that clock.
+fn video_start_nanos(raw: &RawRecording, unix_secs: Option<f64>) -> Result<Option<i64>, CorpusError> {
+    match (unix_secs, raw.clock.as_deref()) {
+        (None, _) => Ok(None),
+        (Some(secs), Some(CLOCK_UNIX)) if secs.is_finite() => Ok(Some((secs * NANOS_PER_SEC).round() as i64)),
+        (Some(_), clock) => {
+            let expected = format!("capture times on the clock {CLOCK_UNIX:?} for video_start_unix_secs");
+            Err(Place::file(&raw.file).fault(expected, clock.map_or("none".to_owned(), quoted)))
+        }
+    }
 }
 
 fn surplus_keypoints<'a>(raw: &'a RawRecording, skeleton: &Skeleton) -> Vec<&'a String> {
@@ -157,9 +185,9 @@ fn assemble(
         }
     }
     let individuals = individuals.unwrap_or(raw.individuals);
-    let stream = StreamDescription::new(skeleton, individuals, rate_hz, body_length_px, None, Origin::Replay)
+    let stream = StreamDescription::new(skeleton, individuals, rate_hz, body_length_px, raw.clock, Origin::Replay)
         .map_err(|error| CorpusError::Stream { file: raw.file, error })?;
-    Ok(Recording { name: raw.name, stream, frames })
+    Ok(Recording { name: raw.name, stream, frames, video_start_nanos: None })
 }
 
 #[cfg(test)]
@@ -190,6 +218,7 @@ mod tests {
                 capture_nanos: None,
                 keypoints: (1..=2 * keypoints.len()).map(point).collect(),
             }],
+            ..RawRecording::default()
         }
     }
 

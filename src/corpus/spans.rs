@@ -34,6 +34,28 @@ pub fn intersection(a: &[Range<u64>], b: &[Range<u64>]) -> Vec<Range<u64>> {
     shared
 }
 
+/// What a set holds and another does not.
+pub fn difference(a: &[Range<u64>], without: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut rest = Vec::new();
+    let mut next = 0;
+    for range in a {
+        let mut start = range.start;
+        while next < without.len() && without[next].end <= start {
+            next += 1;
+        }
+        for hole in without[next..].iter().take_while(|hole| hole.start < range.end) {
+            if start < hole.start {
+                rest.push(start..hole.start);
+            }
+            start = start.max(hole.end);
+        }
+        if start < range.end {
+            rest.push(start..range.end);
+        }
+    }
+    rest
+}
+
 /// What two ranges share; empty where they share nothing.
 pub fn clip(a: &Range<u64>, b: &Range<u64>) -> Range<u64> {
     a.start.max(b.start)..a.end.min(b.end)
@@ -63,13 +85,15 @@ mod tests {
         fn sets_hold_what_their_ranges_hold(a in ranges(), b in ranges()) {
             let (set_a, set_b) = (union(a.clone()), union(b.clone()));
             let shared = intersection(&set_a, &set_b);
-            for set in [&set_a, &set_b, &shared] {
+            let rest = difference(&set_a, &set_b);
+            for set in [&set_a, &set_b, &shared, &rest] {
                 prop_assert!(set.windows(2).all(|pair| pair[0].end < pair[1].start));
                 prop_assert!(set.iter().all(|range| range.start < range.end));
             }
             for frame in 0..80 {
                 prop_assert_eq!(holds(&set_a, frame), holds(&a, frame));
                 prop_assert_eq!(holds(&shared, frame), holds(&a, frame) && holds(&b, frame));
+                prop_assert_eq!(holds(&rest, frame), holds(&a, frame) && !holds(&b, frame));
             }
             prop_assert_eq!(length(&shared), (0..80).filter(|frame| holds(&shared, *frame)).count() as u64);
         }
