@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use super::corpora::{self, Part};
 use super::offline::{Decoded, in_parallel};
 use crate::corpus::recording::name_of;
-use crate::corpus::{Corpus, Description, Entry, Split};
 use crate::model::Model;
 use crate::model::bundle;
 use crate::score::{BoutScores, FrameScores};
@@ -19,10 +19,11 @@ pub struct Args {
     /// The model directory.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Folders with poses and annotations.
+    /// An imported corpus or another folder in the layout of MABe (it holds train.csv); or folders with poses and
+    /// annotations, laid out as the description says.
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     corpus: Vec<PathBuf>,
-    /// What the corpus's files cannot say.
+    /// What the files of folders that are not in the layout of MABe cannot say.
     #[arg(long, default_value = "configs/corpora/rat-dyads.toml", value_name = "FILE")]
     description: PathBuf,
     #[arg(long, value_enum, default_value_t = Part::Test)]
@@ -32,35 +33,26 @@ pub struct Args {
     record: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Part {
-    Validation,
-    Test,
-}
-
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let model = Arc::new(Model::load(&args.model)?);
-    let description = Description::read(&args.description)?;
-    let corpus = Corpus::open(&args.corpus, &description)?;
+    let corpus = corpora::open(&args.corpus, &args.description)?;
     anyhow::ensure!(
         corpus.ethogram() == model.ethogram(),
         "the corpus {} has other label sets than the model {}",
-        description.name,
+        corpus.name(),
         model.name()
     );
-    let split = if args.split == Part::Test { Split::Test } else { Split::Validation };
-    let entries: Vec<Entry> = corpus.split(split).cloned().collect();
-    anyhow::ensure!(!entries.is_empty(), "{}: no recordings of the split {:?}", description.name, args.split);
+    let entries = corpora::entries(&corpus, args.split)?;
     for entry in &entries {
-        let name = name_of(&entry.poses);
+        let (name, trained) = (name_of(&entry.poses), &model.card().provenance.train_recordings);
         anyhow::ensure!(
-            !model.card().provenance.train_recordings.contains(&name),
+            !trained.contains(&name) && !trained.contains(&entry.id),
             "{name}: expected a recording that {} was not trained on",
             model.name()
         );
     }
     let decoded = in_parallel(&entries, |entry| {
-        let annotated = corpus.load(entry)?;
+        let annotated = corpora::load(&corpus, entry)?;
         let decoded = Decoded::run(&model, &annotated.recording)?;
         decoded.warn(&annotated.recording);
         Ok((annotated, decoded))

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
-use crate::corpus::{Corpus, Description, Split};
+use super::corpora;
+use crate::corpus::Split;
 use crate::model::Model;
 use crate::model::bundle;
 use crate::train::profile;
@@ -17,10 +18,11 @@ pub struct Args {
     /// The model directory.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Folders with poses and annotations.
+    /// An imported corpus or another folder in the layout of MABe (it holds train.csv); or folders with poses and
+    /// annotations, laid out as the description says.
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     corpus: Vec<PathBuf>,
-    /// What the corpus's files cannot say.
+    /// What the files of folders that are not in the layout of MABe cannot say.
     #[arg(long, default_value = "configs/corpora/rat-dyads.toml", value_name = "FILE")]
     description: PathBuf,
     /// Noise that training added to points, as `augmentation.jitter_max` in its configuration, in body lengths.
@@ -30,16 +32,15 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let model = Model::load(&args.model)?;
-    let description = Description::read(&args.description)?;
-    let corpus = Corpus::open(&args.corpus, &description)?;
+    let corpus = corpora::open(&args.corpus, &args.description)?;
     anyhow::ensure!(
         corpus.ethogram() == model.ethogram(),
         "the corpus {} has other label sets than the model {}",
-        description.name,
+        corpus.name(),
         model.name()
     );
     let sessions = |split| -> anyhow::Result<Vec<Session>> {
-        corpus.split(split).map(|entry| Session::new(&corpus.load(entry)?, corpus.ethogram())).collect()
+        corpus.split(split).map(|entry| Session::new(&corpora::load(&corpus, entry)?, corpus.ethogram())).collect()
     };
     let (trained, validation) = (sessions(Split::Train)?, sessions(Split::Validation)?);
     let weights = args.model.join(bundle::WEIGHTS_FILE);

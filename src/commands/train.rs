@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
-use crate::corpus::{Corpus, Description, Split};
+use super::corpora;
+use crate::corpus::catalog::defaults_of;
+use crate::corpus::{Corpus, Split};
 use crate::live::interrupt::interrupts;
-use crate::stream::StreamDefaults;
 use crate::train::config::TrainConfig;
 use crate::train::sessions::Session;
 use crate::train::{Material, train};
@@ -16,7 +17,8 @@ use crate::train::{Material, train};
 /// Train a model on annotated recordings.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folders with poses and annotations.
+    /// An imported corpus or another folder in the layout of MABe (it holds train.csv); or folders with poses and
+    /// annotations, laid out as the configuration's description says.
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     corpus: Vec<PathBuf>,
     /// How to train.
@@ -43,35 +45,39 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
     config.check().context("on the command line")?;
     let description = args.config.parent().unwrap_or(".".as_ref()).join(&config.description);
-    let description = Description::read(&description)?;
-    let corpus = Corpus::open(&args.corpus, &description)?;
-    let absent = corpus.absent_ids();
-    if !absent.is_empty() {
-        // A slip of the pen in the split would let a test recording train.
-        eprintln!("warning: {}: no recordings have the ids {absent:?} of its split", args.config.display());
-    }
-    let material = material(&corpus)?;
+    let corpus = corpora::open(&args.corpus, &description)?;
+    let material = material(&corpus, config.schedule.crop_ticks as usize)?;
     let stop = stop_when_interrupted()?;
     train(&material, &config, &args.out, args.resume, &stop)
 }
 
-fn material(corpus: &Corpus) -> anyhow::Result<Material> {
-    let description = corpus.description();
-    let sessions = |split| -> anyhow::Result<Vec<Session>> {
-        corpus.split(split).map(|entry| Session::new(&corpus.load(entry)?, corpus.ethogram())).collect()
+fn material(corpus: &Corpus, crop_ticks: usize) -> anyhow::Result<Material> {
+    let mut defaults = None;
+    let mut sessions = |split| -> anyhow::Result<Vec<Session>> {
+        let mut sessions = Vec::new();
+        for entry in corpus.split(split) {
+            let annotated = corpora::load(corpus, entry)?;
+            let session = Session::new(&annotated, corpus.ethogram())?;
+            // Where nobody looked for anything there is nothing to learn.
+            if !session.cells.is_empty() {
+                defaults.get_or_insert_with(|| defaults_of(&annotated.recording));
+                sessions.push(session);
+            }
+        }
+        Ok(sessions)
     };
+    let (mut train, validation) = (sessions(Split::Train)?, sessions(Split::Validation)?);
+    for session in &mut train {
+        session.pad(crop_ticks);
+    }
     let material = Material {
-        train: sessions(Split::Train)?,
-        validation: sessions(Split::Validation)?,
+        train,
+        validation,
         ethogram: corpus.ethogram().clone(),
-        corpus: description.name.clone(),
-        source: description.source.clone(),
-        defaults: StreamDefaults {
-            rate_hz: description.stream.rate_hz,
-            body_length_px: description.stream.body_length_px,
-            skeleton: description.skeleton.clone(),
-        },
-        confidence_min: description.stream.confidence_min,
+        corpus: corpus.name().to_owned(),
+        source: corpus.source().to_owned(),
+        defaults: defaults.with_context(|| format!("{}: no annotated recordings", corpus.name()))?,
+        confidence_min: corpus.confidence_min(),
     };
     let hours = |sessions: &[Session]| {
         let ticks: usize = sessions.iter().map(|session| session.ticks).sum();
@@ -79,7 +85,7 @@ fn material(corpus: &Corpus) -> anyhow::Result<Material> {
     };
     println!(
         "{}: {} recordings to train on ({:.1} h), {} to validate on ({:.1} h)",
-        description.name,
+        corpus.name(),
         material.train.len(),
         hours(&material.train),
         material.validation.len(),

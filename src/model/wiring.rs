@@ -1,8 +1,10 @@
 //! How a cage's skeleton and animals connect inside a network: index tables, made once for a cage.
 
+use std::collections::HashMap;
+
 use candle_core::{Device, Result, Tensor};
 
-use crate::behavior::{Ethogram, Kind, Subject};
+use crate::behavior::{Cell, Ethogram, Kind, Subject};
 use crate::features::ANCHORS;
 use crate::skeleton::Skeleton;
 
@@ -58,15 +60,27 @@ pub struct Wiring {
 }
 
 impl Wiring {
-    /// `parts` from [`Vocabulary::indices`].
-    ///
-    /// # Panics
-    /// Never: both orders of every pair are among the ordered pairs.
+    /// The wiring that gives a score for every cell of the ethogram. `parts` from [`Vocabulary::indices`].
     pub fn new(
         skeleton: &Skeleton,
         parts: Vec<u32>,
         individuals: usize,
         ethogram: &Ethogram,
+        device: &Device,
+    ) -> Result<Self> {
+        Self::of_cells(skeleton, parts, individuals, ethogram, &ethogram.cells(individuals), device)
+    }
+
+    /// The wiring that gives scores for some cells only, in their order: N is their count.
+    ///
+    /// # Panics
+    /// On a cell that the ethogram has not in a cage of so many individuals.
+    pub fn of_cells(
+        skeleton: &Skeleton,
+        parts: Vec<u32>,
+        individuals: usize,
+        ethogram: &Ethogram,
+        cells: &[Cell],
         device: &Device,
     ) -> Result<Self> {
         let axis = skeleton.axis();
@@ -76,6 +90,8 @@ impl Wiring {
             let place = ordered.iter().position(|ordered| *ordered == pair);
             place.expect("the ordered pairs hold both orders of every pair") as u32
         };
+        let places: HashMap<Cell, u32> =
+            ethogram.cells(individuals).into_iter().zip(cell_places(ethogram, individuals)).collect();
         let unordered: Vec<(u32, u32)> = ordered.iter().copied().filter(|(a, b)| a < b).collect();
         let indices = |values: Vec<u32>| {
             let count = values.len();
@@ -91,7 +107,7 @@ impl Wiring {
             other: indices(ordered.iter().map(|pair| pair.1).collect())?,
             forth: indices(unordered.iter().map(|&pair| place(pair)).collect())?,
             back: indices(unordered.iter().map(|&(a, b)| place((b, a))).collect())?,
-            cells: indices(cell_places(ethogram, individuals))?,
+            cells: indices(cells.iter().map(|cell| places[cell]).collect())?,
         })
     }
 }

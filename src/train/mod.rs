@@ -46,6 +46,21 @@ pub struct Material {
     pub confidence_min: f32,
 }
 
+impl Material {
+    /// Every body part that occurs, those of the default skeleton first.
+    fn vocabulary(&self) -> Vocabulary {
+        let mut parts = self.defaults.skeleton.keypoints().to_vec();
+        for session in self.train.iter().chain(&self.validation) {
+            for part in session.skeleton.keypoints() {
+                if !parts.contains(part) {
+                    parts.push(part.clone());
+                }
+            }
+        }
+        Vocabulary(parts)
+    }
+}
+
 /// Trains until the schedule ends or `stop` is set; either way a usable model lies in `out` afterwards, with
 /// thresholds from validation, and a checkpoint to resume from.
 pub fn train(
@@ -78,7 +93,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn start(material: &'a Material, config: &'a TrainConfig, out: &'a Path, resume: bool) -> anyhow::Result<Self> {
-        let vocabulary = Vocabulary(material.defaults.skeleton.keypoints().to_vec());
+        let vocabulary = material.vocabulary();
         let variables = Variables::new(config.schedule.seed);
         let stepper = Stepper::new(config, &material.train, &material.ethogram, &vocabulary, &variables)?;
         let steps_total = config.schedule.epochs * config.schedule.steps_per_epoch;

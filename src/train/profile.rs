@@ -119,7 +119,7 @@ fn beginnings(
     delays: &[DelayTicks],
 ) -> anyhow::Result<Vec<Vec<Row>>> {
     let parts = vocabulary.indices(&session.skeleton)?;
-    let wiring = Wiring::new(&session.skeleton, parts, session.individuals, ethogram, &device())?;
+    let wiring = Wiring::of_cells(&session.skeleton, parts, session.individuals, ethogram, &session.cells, &device())?;
     let cells = session.cells.len();
     let mut rows = vec![Vec::new(); HISTORIES_TICKS.len()];
     let mut first = 0;

@@ -1,7 +1,7 @@
 //! Decoding rules from validation: threshold, hysteresis, minimum duration and gap of every behavior and delay.
 
 use super::sessions::Session;
-use crate::behavior::{Behavior, Ethogram};
+use crate::behavior::{Behavior, Cell, Ethogram};
 use crate::output::decoder::{self, DecodeRule, Decoder};
 use crate::score::best_threshold;
 use crate::time::{DelayTicks, Tick};
@@ -82,6 +82,7 @@ pub fn fit(
             let stretch: Vec<_> = sessions
                 .iter()
                 .zip(scores)
+                .filter(|(session, _)| session.has_set(ethogram, set))
                 .map(|(session, scored)| Stretch::new(session, scored, ethogram, delays, delay, set))
                 .collect();
             rules.extend(descend(&stretch, start));
@@ -187,27 +188,36 @@ impl Stretch {
         delay: usize,
         set: usize,
     ) -> Self {
-        let own: Vec<usize> = (0..session.cells.len())
-            .filter(|&cell| ethogram.label_set_of(session.cells[cell].behavior) == set)
+        let sets = ethogram.label_sets();
+        let first: usize = sets[..set].iter().map(|set| set.behaviors.len()).sum();
+        let ethogram = Ethogram::new(vec![sets[set].clone()]);
+        let cells = ethogram.cells(session.individuals);
+        // Where the session has them: what nobody looked for has no score, and is never told.
+        let own: Vec<Option<usize>> = cells
+            .iter()
+            .map(|cell| Cell { behavior: Behavior(cell.behavior.0 + first as u16), ..*cell })
+            .map(|cell| session.cells.iter().position(|candidate| *candidate == cell))
             .collect();
         let lag = delays[delay].0 as usize;
         let ticks = session.ticks.saturating_sub(lag);
         let mut stretch = Self {
-            ethogram: Ethogram::new(vec![ethogram.label_sets()[set].clone()]),
+            ethogram,
             individuals: session.individuals,
-            behaviors: Vec::new(),
+            behaviors: cells.iter().map(|cell| usize::from(cell.behavior.0)).collect(),
             ticks,
             scores: Vec::with_capacity(ticks * own.len()),
             labelled: vec![vec![0]; own.len()],
             happened: vec![vec![0]; own.len()],
         };
-        let cells = stretch.ethogram.cells(session.individuals);
-        stretch.behaviors = cells.iter().map(|cell| usize::from(cell.behavior.0)).collect();
         for tick in 0..ticks {
-            for (index, &cell) in own.iter().enumerate() {
-                stretch.scores.push(scored.scores[((tick + lag) * scored.delays + delay) * scored.cells + cell]);
-                let at = tick * session.cells.len() + cell;
-                let (labelled, happened) = (session.labelled[at], session.labelled[at] && session.truth[at]);
+            for (index, cell) in own.iter().enumerate() {
+                let (mut score, mut labelled, mut happened) = (0.0, false, false);
+                if let Some(cell) = cell {
+                    score = scored.scores[((tick + lag) * scored.delays + delay) * scored.cells + cell];
+                    let at = tick * session.cells.len() + cell;
+                    (labelled, happened) = (session.labelled[at], session.labelled[at] && session.truth[at]);
+                }
+                stretch.scores.push(score);
                 let counted = |counts: &mut Vec<u32>, more: bool| counts.push(counts[tick] + u32::from(more));
                 counted(&mut stretch.labelled[index], labelled);
                 counted(&mut stretch.happened[index], happened);

@@ -1,5 +1,7 @@
 //! Annotated recordings as ticks, and the crops that are drawn from them.
 
+use std::collections::HashSet;
+
 use anyhow::Context;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -16,12 +18,16 @@ use crate::poses::Keypoint;
 use crate::skeleton::Skeleton;
 use crate::time::DelayTicks;
 
+/// Most ticks of a session: four days.
+const TICKS_MAX: u64 = 10_000_000;
+
 /// One annotated recording in ticks.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub name: String,
     pub skeleton: Skeleton,
     pub individuals: usize,
+    /// What somebody looked for in this recording, in the ethogram's order: the N of its labels and scores.
     pub cells: Vec<Cell>,
     pub ticks: usize,
     /// T × I × K, in body lengths.
@@ -38,25 +44,34 @@ impl Session {
     pub fn new(annotated: &Annotated, ethogram: &Ethogram) -> anyhow::Result<Self> {
         let recording = &annotated.recording;
         let stream = &recording.stream;
-        let mut ticker = Ticker::new(stream);
-        let mut ticked = Vec::new();
-        for frame in &recording.frames {
-            ticker.push(frame, &mut ticked).with_context(|| recording.name.clone())?;
-        }
-        ticker.flush(&mut ticked);
         let scale = (1.0 / stream.body_length_px()) as f32;
-        let mut points = Vec::with_capacity(ticked.len() * stream.point_count());
-        for ticked in ticked {
-            match ticked {
-                Ticked::Tick { keypoints, .. } => points.extend(keypoints.into_iter().map(|point| point.scaled(scale))),
-                Ticked::Reset => {
-                    anyhow::bail!("{}: a gap of 512 or more ticks; cut the recording there", recording.name)
-                }
+        let width = stream.point_count();
+        let mut points = Vec::new();
+        for (first, frames) in recording.stretches() {
+            anyhow::ensure!(
+                first <= TICKS_MAX,
+                "{}: expected at most {TICKS_MAX} ticks, got {first} before a gap's end",
+                recording.name
+            );
+            // Nobody is seen in a gap.
+            points.resize((first as usize * width).max(points.len()), Keypoint::MISSING);
+            let (mut ticker, mut ticked) = (Ticker::new(stream), Vec::new());
+            for frame in frames {
+                ticker.push(frame, &mut ticked).with_context(|| recording.name.clone())?;
+            }
+            ticker.flush(&mut ticked);
+            for ticked in ticked {
+                let Ticked::Tick { keypoints, .. } = ticked else {
+                    anyhow::bail!("{}: a stretch of frames with a gap of a window", recording.name)
+                };
+                points.extend(keypoints.into_iter().map(|point| point.scaled(scale)));
             }
         }
         let ticks = points.len() / stream.point_count();
         let individuals = stream.individuals().len();
-        let cells = ethogram.cells(individuals);
+        let annotated_cells: HashSet<Cell> = annotated.labels.iter().flat_map(|set| &set.annotated).copied().collect();
+        let mut cells = ethogram.cells(individuals);
+        cells.retain(|cell| annotated_cells.contains(cell));
         let mut session = Self {
             name: recording.name.clone(),
             skeleton: stream.skeleton().clone(),
@@ -80,9 +95,6 @@ impl Session {
         let count = self.cells.len();
         for (index, cell) in self.cells.iter().enumerate() {
             let labels = &annotated.labels[ethogram.label_set_of(cell.behavior)];
-            if !labels.annotated.contains(cell) {
-                continue;
-            }
             for range in &labels.scored {
                 for tick in tick_of(range.start)..tick_of(range.end) {
                     self.labelled[tick * count + index] = true;
@@ -94,6 +106,20 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Whether anybody looked for any behavior of a label set.
+    pub fn has_set(&self, ethogram: &Ethogram, set: usize) -> bool {
+        self.cells.iter().any(|cell| ethogram.label_set_of(cell.behavior) == set)
+    }
+
+    /// Appends ticks at which nobody is seen and nothing labelled, up to `ticks`, so that a crop fits in.
+    pub fn pad(&mut self, ticks: usize) {
+        let ticks = ticks.max(self.ticks);
+        self.points.resize(ticks * self.individuals * self.skeleton.keypoints().len(), Keypoint::MISSING);
+        self.truth.resize(ticks * self.cells.len(), false);
+        self.labelled.resize(ticks * self.cells.len(), false);
+        self.ticks = ticks;
     }
 
     /// I × K points of every tick, in body lengths.
@@ -126,10 +152,10 @@ pub struct Crop {
     pub augmentation_seed: u64,
 }
 
-/// Draws crops: some anywhere, some around a bout of an evenly chosen cell, so that rare behaviors are met.
+/// Draws crops: some anywhere, some around a bout of an evenly chosen behavior, so that rare ones are met.
 #[derive(Debug)]
 pub struct Sampler {
-    /// For each cell that ever happens, (session, tick) of every onset.
+    /// For each behavior that ever happens, (session, tick) of every onset.
     onsets: Vec<Vec<(usize, usize)>>,
     /// Ticks of each session.
     ticks: Vec<usize>,
@@ -146,16 +172,15 @@ impl Sampler {
         if let Some(short) = sessions.iter().find(|session| session.ticks < crop_ticks) {
             anyhow::bail!("{}: expected at least the {crop_ticks} ticks of a crop, got {}", short.name, short.ticks);
         }
-        let cells = sessions.iter().map(|session| session.cells.len()).max().unwrap_or(0);
-        let mut onsets = vec![Vec::new(); cells];
+        let behaviors = sessions.iter().flat_map(|session| &session.cells).map(|cell| usize::from(cell.behavior.0) + 1);
+        let mut onsets = vec![Vec::new(); behaviors.max().unwrap_or(0)];
         for (index, session) in sessions.iter().enumerate() {
             let count = session.cells.len();
             for tick in 0..session.ticks {
-                for (cell, onsets) in onsets.iter_mut().enumerate().take(count) {
-                    let at = tick * count + cell;
+                for (at, cell) in (tick * count..).zip(&session.cells) {
                     let before = tick > 0 && session.truth[at - count];
                     if session.truth[at] && session.labelled[at] && !before {
-                        onsets.push((index, tick));
+                        onsets[usize::from(cell.behavior.0)].push((index, tick));
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! One training step: crops, their loss, and the sum of the gradients of all threads.
 
+use std::collections::BTreeMap;
+
 use anyhow::Context;
 use candle_core::Var;
 use rand::SeedableRng;
@@ -10,7 +12,7 @@ use super::config::TrainConfig;
 use super::loss::{ClassWeights, focal, indicator, short_history_weight};
 use super::optimiser::Gradients;
 use super::sessions::{Crop, Sampler, Session, targets};
-use crate::behavior::Ethogram;
+use crate::behavior::{Cell, Ethogram};
 use crate::model::device::{device, one_thread_pool};
 use crate::model::inputs::InputsBuilder;
 use crate::model::network::Network;
@@ -18,6 +20,7 @@ use crate::model::noise::Noise;
 use crate::model::ops::kernels::sigmoid;
 use crate::model::variables::Variables;
 use crate::model::wiring::{Vocabulary, Wiring};
+use crate::skeleton::Skeleton;
 
 /// What training steps share.
 pub struct Stepper<'a> {
@@ -26,10 +29,18 @@ pub struct Stepper<'a> {
     pub ethogram: &'a Ethogram,
     pub network: Network,
     sampler: Sampler,
-    /// All training sessions are of one skeleton and count of animals.
-    wiring: Wiring,
+    /// The forms that the training sessions have, and which of them each has.
+    forms: Vec<Form<'a>>,
+    form_of: Vec<usize>,
     vars: Vec<(String, Var)>,
     pools: Vec<ThreadPool>,
+}
+
+/// What crops must have in common to go through the network together.
+struct Form<'a> {
+    skeleton: &'a Skeleton,
+    cells: &'a [Cell],
+    wiring: Wiring,
 }
 
 /// What one thread found out.
@@ -41,6 +52,18 @@ struct Part {
     mass: Vec<f64>,
 }
 
+impl Part {
+    fn add(&mut self, more: Self) {
+        self.loss += more.loss;
+        for (sum, more) in self.gradients.iter_mut().flatten().zip(more.gradients.iter().flatten()) {
+            *sum += more;
+        }
+        for (sum, more) in self.hits.iter_mut().zip(more.hits).chain(self.mass.iter_mut().zip(more.mass)) {
+            *sum += more;
+        }
+    }
+}
+
 impl<'a> Stepper<'a> {
     pub fn new(
         config: &'a TrainConfig,
@@ -49,27 +72,31 @@ impl<'a> Stepper<'a> {
         vocabulary: &Vocabulary,
         variables: &Variables,
     ) -> anyhow::Result<Self> {
-        let first = sessions.first().context("expected at least one training recording, got none")?;
+        anyhow::ensure!(!sessions.is_empty(), "expected at least one training recording, got none");
+        let mut forms: Vec<Form> = Vec::new();
+        let mut form_of = Vec::with_capacity(sessions.len());
         for session in sessions {
-            anyhow::ensure!(
-                session.skeleton == first.skeleton && session.individuals == first.individuals,
-                "{}: expected {} animals of skeleton {:?} as in {}, got {} of {:?}",
-                session.name,
-                first.individuals,
-                first.skeleton.name(),
-                first.name,
-                session.individuals,
-                session.skeleton.name(),
-            );
+            let Session { skeleton, cells, individuals, .. } = session;
+            let same = |form: &Form| {
+                form.skeleton == skeleton && form.wiring.individuals == *individuals && form.cells == *cells
+            };
+            if let Some(known) = forms.iter().position(same) {
+                form_of.push(known);
+                continue;
+            }
+            let parts = vocabulary.indices(skeleton)?;
+            let wiring = Wiring::of_cells(skeleton, parts, *individuals, ethogram, cells, &device())?;
+            form_of.push(forms.len());
+            forms.push(Form { skeleton, cells, wiring });
         }
-        let parts = vocabulary.indices(&first.skeleton)?;
         let vb = variables.builder(&device());
         let delays = config.delays_ticks.len();
         let network = Network::new(&config.architecture, vocabulary.0.len(), ethogram, delays, &vb)?;
         let threads = config.schedule.threads.min(config.schedule.crops_per_step);
         Ok(Self {
             sampler: Sampler::new(sessions, &config.schedule)?,
-            wiring: Wiring::new(&first.skeleton, parts, first.individuals, ethogram, &device())?,
+            forms,
+            form_of,
             vars: variables.all(),
             pools: (0..threads).map(|_| one_thread_pool("train")).collect::<Result<_, _>>()?,
             config,
@@ -97,29 +124,19 @@ impl<'a> Stepper<'a> {
                 .map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         });
-        let mut loss = 0.0;
-        let behaviors = self.ethogram.behavior_count();
-        let (mut hits, mut mass) = (vec![0.0; behaviors], vec![0.0; behaviors]);
-        let mut sum: Option<Gradients> = None;
+        let mut sum: Option<Part> = None;
         for part in parts {
             let part = part?;
-            loss += part.loss;
-            for (sum, more) in hits.iter_mut().zip(part.hits).chain(mass.iter_mut().zip(part.mass)) {
-                *sum += more;
-            }
             match &mut sum {
-                None => sum = Some(part.gradients),
-                Some(sum) => {
-                    for (sum, more) in sum.iter_mut().flatten().zip(part.gradients.iter().flatten()) {
-                        *sum += more;
-                    }
-                }
+                None => sum = Some(part),
+                Some(sum) => sum.add(part),
             }
         }
+        let Part { loss, gradients, hits, mass } = sum.context("a step without crops")?;
         if hits.iter().chain(&mass).all(|sum: &f64| sum.is_finite()) {
             class_weights.observe(&hits, &mass);
         }
-        Ok((loss, sum.unwrap_or_default()))
+        Ok((loss, gradients))
     }
 
     /// By behavior, the weight of a negative and of a positive cell in this step.
@@ -142,10 +159,27 @@ impl<'a> Stepper<'a> {
         positive.into_iter().enumerate().map(weight).collect()
     }
 
+    /// Goes through the crops of one thread, those of one form together.
     fn part(&self, crops: &[Crop], weights: &[(f32, f32)]) -> anyhow::Result<Part> {
+        let mut by_form: BTreeMap<usize, Vec<Crop>> = BTreeMap::new();
+        for &crop in crops {
+            by_form.entry(self.form_of[crop.session]).or_default().push(crop);
+        }
+        let mut sum: Option<Part> = None;
+        for (form, crops) in by_form {
+            let more = self.of_form(&self.forms[form], &crops, weights)?;
+            match &mut sum {
+                None => sum = Some(more),
+                Some(sum) => sum.add(more),
+            }
+        }
+        sum.context("a thread without crops")
+    }
+
+    fn of_form(&self, form: &Form, crops: &[Crop], weights: &[(f32, f32)]) -> anyhow::Result<Part> {
         let ticks = self.config.schedule.crop_ticks as usize;
         let delays = &self.config.delays_ticks;
-        let mut inputs = InputsBuilder::new(self.wiring.individuals, self.wiring.keypoints);
+        let mut inputs = InputsBuilder::new(form.wiring.individuals, form.wiring.keypoints);
         let (mut truth, mut labelled) = (Vec::new(), Vec::new());
         for crop in crops {
             let session = &self.sessions[crop.session];
@@ -158,10 +192,9 @@ impl<'a> Stepper<'a> {
         let inputs = inputs.finish(crops.len(), ticks, &device())?;
         let noise_seed = crops.iter().fold(0_u64, |seed, crop| seed.rotate_left(7) ^ crop.augmentation_seed);
         let noise = Noise::new(self.config.optimiser.drop_rate, noise_seed);
-        let logits = self.network.forward(&inputs, &self.wiring, Some(&noise))?;
+        let logits = self.network.forward(&inputs, &form.wiring, Some(&noise))?;
         let shape = logits.dims().to_vec();
-        let behaviors: Vec<usize> =
-            self.sessions[crops[0].session].cells.iter().map(|cell| cell.behavior.0 as usize).collect();
+        let behaviors: Vec<usize> = form.cells.iter().map(|cell| cell.behavior.0 as usize).collect();
         let row = delays.len() * behaviors.len();
         let gain = self.config.loss.short_history_gain;
         let by_history: Vec<f32> = (0..ticks).map(|tick| short_history_weight(tick, gain) as f32).collect();
@@ -190,3 +223,6 @@ impl<'a> Stepper<'a> {
         Ok(Part { loss: f64::from(loss.to_scalar::<f32>()?), gradients, hits, mass })
     }
 }
+
+#[cfg(test)]
+mod tests;

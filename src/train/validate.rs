@@ -56,7 +56,7 @@ fn session_scores(
     delays: &[DelayTicks],
 ) -> anyhow::Result<SessionScores> {
     let parts = vocabulary.indices(&session.skeleton)?;
-    let wiring = Wiring::new(&session.skeleton, parts, session.individuals, ethogram, &device())?;
+    let wiring = Wiring::of_cells(&session.skeleton, parts, session.individuals, ethogram, &session.cells, &device())?;
     let row = delays.len() * session.cells.len();
     let mut scores = Vec::with_capacity(session.ticks * row);
     let mut first = 0;
