@@ -5,6 +5,8 @@
 
 mod bouts;
 mod frames;
+pub mod official;
+pub mod table;
 mod threshold;
 
 pub use bouts::{BoutScores, BoutTally};
