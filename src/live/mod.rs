@@ -23,11 +23,12 @@ pub mod inference;
 pub mod intake;
 pub mod interrupt;
 pub mod keeper;
-pub mod keys;
 pub mod listener;
 pub mod pace;
 pub mod publisher;
 pub mod queue;
+pub mod recorder;
+pub mod replayed;
 pub mod scribe;
 pub mod session;
 pub mod status;
@@ -43,7 +44,7 @@ use crate::output::journal::JournalError;
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     #[error(transparent)]
-    Key(#[from] keys::KeyError),
+    Key(#[from] crate::keys::KeyError),
     #[error("zenoh: {what}: {source}")]
     Zenoh { what: &'static str, source: zenoh::Error },
     #[error(transparent)]

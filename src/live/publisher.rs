@@ -12,10 +12,11 @@ use zenoh::{Session, Wait};
 
 use crate::acquire::description::{self, StreamId};
 use crate::acquire::wire::{Content, ENCODING_BINARY, ENCODING_JSON, Encoding, Packet, Shape};
+use crate::keys::CageName;
 use crate::live::LiveError;
-use crate::live::clock::{CLOCK_UNIX, Moment};
-use crate::live::keys::CageName;
+use crate::live::clock::Moment;
 use crate::poses::Frame;
+use crate::stream::CLOCK_UNIX;
 use crate::stream::{Origin, StreamDescription};
 
 /// Bounds of how many times faster than the camera a recording may be played.
@@ -53,13 +54,23 @@ pub struct Played {
     pub stopped: bool,
 }
 
+/// A frame and its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cue {
+    pub frame: Frame,
+    /// When it is due after the first, at speed 1; one that is due before an earlier one is so at once.
+    pub after: Duration,
+    /// How long before that it was captured, at speed 1; `None` where that is not known. Negative where clocks differ.
+    pub age_nanos: Option<i64>,
+}
+
 /// Publishes `frames`, each at its time, and the END mark; returns early when `stop` gets a message or is closed.
 ///
 /// A frame's time is its number over the stream's rate and the speed; the capture time that it carries is the wall
 /// clock at which it was due.
 ///
 /// # Errors
-/// A speed out of bounds, zenoh's own failures, and no detector within [`WAIT_SECS_MAX`] of the start of a lossless replay.
+/// As [`play_cues`].
 pub fn play(
     session: &Session,
     stream: &StreamDescription,
@@ -67,24 +78,70 @@ pub fn play(
     play: &Play,
     stop: &Receiver<()>,
 ) -> Result<Played, LiveError> {
-    if !(SPEED_MIN..=SPEED_MAX).contains(&play.speed) {
-        return Err(LiveError::Speed(play.speed));
-    }
+    let (mut first, frame_secs) = (None, 1.0 / stream.rate_hz());
+    let cues = frames.map(|frame| {
+        let numbers = frame.number.saturating_sub(*first.get_or_insert(frame.number));
+        Cue { frame, after: Duration::from_secs_f64(numbers as f64 * frame_secs), age_nanos: Some(0) }
+    });
+    let clock = Some(CLOCK_UNIX.to_owned());
+    play_on(session, &with_clock(stream, clock)?, cues, play, stop)
+}
+
+/// Publishes frames as they are due, and the END mark; returns early when `stop` gets a message or is closed.
+///
+/// A frame carries the capture time that makes it as old when it is due as its cue says, on the wall clock; none where
+/// the stream has no clock.
+///
+/// # Errors
+/// A speed out of bounds, zenoh's own failures, and no detector within [`WAIT_SECS_MAX`] of the start of a lossless replay.
+pub fn play_cues(
+    session: &Session,
+    stream: &StreamDescription,
+    cues: impl Iterator<Item = Cue>,
+    play: &Play,
+    stop: &Receiver<()>,
+) -> Result<Played, LiveError> {
+    let clock = stream.clock().map(|_| CLOCK_UNIX.to_owned());
+    play_on(session, &with_clock(stream, clock)?, cues, play, stop)
+}
+
+/// # Errors
+/// A speed out of bounds.
+pub fn check_speed(speed: f64) -> Result<(), LiveError> {
+    if (SPEED_MIN..=SPEED_MAX).contains(&speed) { Ok(()) } else { Err(LiveError::Speed(speed)) }
+}
+
+fn with_clock(stream: &StreamDescription, clock: Option<String>) -> Result<StreamDescription, LiveError> {
+    let (skeleton, individuals) = (stream.skeleton().clone(), stream.individuals().to_vec());
+    let (rate_hz, body_length_px) = (stream.rate_hz(), stream.body_length_px());
+    let clocked = StreamDescription::new(skeleton, individuals, rate_hz, body_length_px, clock, stream.origin())?;
+    Ok(clocked.with_identities(stream.identities()))
+}
+
+fn play_on(
+    session: &Session,
+    stream: &StreamDescription,
+    cues: impl Iterator<Item = Cue>,
+    play: &Play,
+    stop: &Receiver<()>,
+) -> Result<Played, LiveError> {
+    check_speed(play.speed)?;
     let mut rig = Rig::declare(session, stream, play)?;
     if play.lossless && !rig.wait_for_detector(stop)? {
         return Ok(Played { frames: 0, taken: None, stopped: true });
     }
     let ended = if play.lossless { Some(rig.listen_for_the_end(session)?) } else { None };
-    let mut schedule = Schedule::new(stream.rate_hz() * play.speed, Moment::now());
+    let mut schedule = Schedule::new(play.speed, Moment::now());
     let (mut count, mut stopped) = (0, false);
     rig.describe()?;
-    for mut frame in frames {
-        let due = schedule.due(frame.number, Instant::now());
+    for Cue { mut frame, after, age_nanos } in cues {
+        let due = schedule.due(after, Instant::now());
         if !rig.wait_until(due.monotonic, stop)? {
             stopped = true;
             break;
         }
-        frame.capture_nanos = Some(due.unix_nanos);
+        let age_nanos = age_nanos.filter(|_| stream.clock().is_some());
+        frame.capture_nanos = age_nanos.map(|age| due.unix_nanos.saturating_sub((age as f64 / play.speed) as i64));
         rig.put_frame(frame)?;
         count += 1;
     }
@@ -98,25 +155,25 @@ pub fn play(
 
 /// When frames are due.
 struct Schedule {
-    frame_secs: f64,
+    speed: f64,
+    /// Where the schedule last began, and what was due there.
     start: Moment,
-    first: Option<u64>,
+    first: Duration,
 }
 
 impl Schedule {
-    fn new(rate_hz: f64, start: Moment) -> Self {
-        Self { frame_secs: 1.0 / rate_hz, start, first: None }
+    fn new(speed: f64, start: Moment) -> Self {
+        Self { speed, start, first: Duration::ZERO }
     }
 
-    /// The moment of a frame; frames whose number does not ascend are due at once.
-    fn due(&mut self, number: u64, now: Instant) -> Moment {
-        let first = *self.first.get_or_insert(number);
-        let due = self.start.later(Duration::from_secs_f64(number.saturating_sub(first) as f64 * self.frame_secs));
+    /// The moment of a frame that is due so long after the first at speed 1.
+    fn due(&mut self, after: Duration, now: Instant) -> Moment {
+        let due = self.start.later(after.saturating_sub(self.first).div_f64(self.speed));
         let behind = now.saturating_duration_since(due.monotonic);
         if behind <= BEHIND_MAX {
             return due;
         }
-        self.first = Some(number);
+        self.first = after;
         self.start = due.later(behind);
         self.start
     }
@@ -146,11 +203,8 @@ struct Ended {
 
 impl<'a> Rig<'a> {
     fn declare(session: &Session, stream: &StreamDescription, play: &'a Play) -> Result<Self, LiveError> {
-        let (skeleton, individuals) = (stream.skeleton().clone(), stream.individuals().to_vec());
-        let clock = Some(CLOCK_UNIX.to_owned());
-        let (rate_hz, body_length_px) = (stream.rate_hz(), stream.body_length_px());
-        let shape = Shape { individuals: individuals.len(), keypoints: skeleton.keypoints().len() };
-        let stream = StreamDescription::new(skeleton, individuals, rate_hz, body_length_px, clock, play.origin)?;
+        let shape = Shape { individuals: stream.individuals().len(), keypoints: stream.skeleton().keypoints().len() };
+        let stream = stream.clone().with_origin(play.origin);
         let congestion = if play.lossless { CongestionControl::Block } else { CongestionControl::Drop };
         let encoding = match play.encoding {
             Encoding::Binary => ENCODING_BINARY,
@@ -283,15 +337,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_due_by_number_and_a_hiccup_does_not_make_a_burst() {
+    fn a_hiccup_does_not_make_a_burst() {
         let start = Moment::now();
-        let mut schedule = Schedule::new(10.0, start);
+        let mut schedule = Schedule::new(2.0, start);
+        let mut due = |after_millis, now_millis| {
+            let now = start.monotonic + Duration::from_millis(now_millis);
+            schedule.due(Duration::from_millis(after_millis), now)
+        };
         let after = |moment: Moment| moment.since(&start).as_millis();
-        assert_eq!(after(schedule.due(100, start.monotonic)), 0);
-        assert_eq!(after(schedule.due(103, start.monotonic)), 300);
-        let hiccup = start.monotonic + Duration::from_secs(2);
-        assert_eq!(after(schedule.due(104, hiccup)), 2000);
-        assert_eq!(after(schedule.due(105, hiccup)), 2100);
-        assert_eq!(schedule.due(105, hiccup).unix_nanos - start.unix_nanos, 2_100_000_000);
+        assert_eq!(after(due(0, 0)), 0);
+        assert_eq!(after(due(600, 0)), 300);
+        assert_eq!(after(due(800, 2000)), 2000);
+        assert_eq!(after(due(1000, 2000)), 2100);
+        assert_eq!(after(due(900, 2000)), 2050, "a late one is due when it was");
+        assert_eq!(due(1000, 2000).unix_nanos - start.unix_nanos, 2_100_000_000);
     }
 }
