@@ -6,7 +6,7 @@
 //! pose frames ─▶ acquire ─▶ buffer ─▶ features ─▶ model ─▶ output ─▶ events
 //!  (zenoh)       decode,    even ticks  egocentric   HHSTF    bouts    (zenoh, journal)
 //!                identity   512 a cage  kinematics   step
-//! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, score, predict, replay
+//! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, predict, replay, score, summary, review
 //! ```
 //!
 //! # Invariants
@@ -14,8 +14,11 @@
 //! - [`core`] is a plain value: from frame to event it does no IO and reads no clock. Live detection, replay and
 //!   prediction drive that one code path; training shares its buffer, features and network.
 //! - State is a value. Creating it is resetting it; no layer of the network hides any.
-//! - Only [`live`] knows zenoh, only [`corpus`] and [`commands`] know recordings' files, and only
-//!   [`output::journal`] and [`output::ticklog`] write while detecting.
+//! - Only [`live`] and the commands that open its sessions know zenoh, only [`corpus`] and [`commands`] know recordings'
+//!   files, and only [`output::journal`] and [`output::ticklog`] write while detecting; [`live::recorder`] is a program
+//!   of its own.
+//! - [`inspect`], [`score`], [`summary`] and [`review`] are plain values over recordings, labels and verdicts: they read no
+//!   file, and nothing live depends on them.
 //! - Nothing depends on [`train`] but its command.
 //! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on whether an even or an odd number of ticks came
 //!   before them (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
@@ -39,6 +42,7 @@
 
 pub mod behavior;
 pub mod core;
+pub mod keys;
 pub mod poses;
 pub mod presence;
 pub mod skeleton;
@@ -50,8 +54,15 @@ pub mod buffer;
 pub mod commands;
 pub mod corpus;
 pub mod features;
+pub mod inspect;
 pub mod live;
 pub mod model;
 pub mod output;
+pub mod review;
 pub mod score;
+pub mod summary;
 pub mod train;
+
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod testing;

@@ -21,11 +21,17 @@ enum Command {
     Demo(commands::demo::Args),
     Detect(commands::detect::Args),
     Check(commands::check::Args),
+    Inspect(commands::inspect::Args),
+    Import(commands::import::Args),
+    Record(commands::record::Args),
     Replay(commands::replay::Args),
     Train(commands::train::Args),
     Profile(commands::profile::Args),
     Evaluate(commands::evaluate::Args),
     Predict(commands::predict::Args),
+    Score(commands::score::Args),
+    Summary(commands::summary::Args),
+    Review(commands::review::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -33,12 +39,18 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Import(args) => commands::import::run(&args),
         Command::Check(args) => commands::check::run(&args),
+        Command::Record(args) => commands::record::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Profile(args) => commands::profile::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Predict(args) => commands::predict::run(&args),
+        Command::Score(args) => commands::score::run(&args),
+        Command::Summary(args) => commands::summary::run(&args),
+        Command::Review(args) => commands::review::run(&args),
     }
 }
 

@@ -1,13 +1,21 @@
 //! The commands of the program, one file each: they know files, terminals and the outside.
 
 pub mod check;
+mod corpora;
 pub mod demo;
 pub mod detect;
 pub mod evaluate;
+pub mod import;
+pub mod inspect;
 mod offline;
 pub mod predict;
 pub mod profile;
+pub mod record;
 mod recordings;
 pub mod replay;
+pub mod review;
+pub mod score;
 mod settings;
+mod stdout;
+pub mod summary;
 pub mod train;

@@ -14,6 +14,7 @@ use crate::model::Model;
 use crate::model::device::one_thread_pool;
 use crate::output::decoder;
 use crate::output::{Edge, Transition};
+use crate::poses::Frame;
 use crate::time::{DelayTicks, Tick};
 
 /// What became of a recording.
@@ -25,39 +26,61 @@ pub struct Decoded {
 }
 
 impl Decoded {
-    /// Pushes every frame of a recording through a cage of its own, then flushes.
+    /// Pushes every frame of a recording through a cage of its own, then flushes. Where a window or more is missing the
+    /// cage begins anew, as it does live.
     ///
     /// # Errors
-    /// A skeleton that the model does not know, a failing network, and a gap of 512 ticks or more: ticks start anew
-    /// there, so no frame numbers could be given to what comes after.
+    /// A skeleton that the model does not know, and a failing network.
     pub fn run(model: &Arc<Model>, recording: &Recording) -> anyhow::Result<Self> {
-        let mut cage = Cage::open(Arc::clone(model), &recording.stream).with_context(|| recording.name.clone())?;
+        Self::run_watched(model, recording, &mut |_, _| {})
+    }
+
+    /// As [`Decoded::run`]; `watch` sees the scores of every tick as [`Cage::push_watched`] gives them, those of the
+    /// missing ticks at the ends included. Ticks run on through gaps.
+    pub fn run_watched(
+        model: &Arc<Model>,
+        recording: &Recording,
+        watch: &mut dyn FnMut(Tick, &[f32]),
+    ) -> anyhow::Result<Self> {
         let mut decoded = Self { transitions: Vec::new(), refused: HashMap::new() };
-        for frame in &recording.frames {
-            match cage.push(frame) {
-                Ok(advance) => {
-                    anyhow::ensure!(
-                        advance.resets == 0,
-                        "{}: before frame {} a gap of 512 or more ticks; cut the recording there",
-                        recording.name,
-                        frame.number
-                    );
-                    decoded.transitions.extend(advance.transitions);
-                }
+        for (first, frames) in recording.stretches() {
+            decoded.stretch(model, recording, first, frames, watch).with_context(|| recording.name.clone())?;
+        }
+        Ok(decoded)
+    }
+
+    fn stretch(
+        &mut self,
+        model: &Arc<Model>,
+        recording: &Recording,
+        first: u64,
+        frames: &[Frame],
+        watch: &mut dyn FnMut(Tick, &[f32]),
+    ) -> anyhow::Result<()> {
+        let mut cage = Cage::open(Arc::clone(model), &recording.stream)?;
+        let mut watch = |tick: Tick, scores: &[f32]| watch(Tick(tick.0 + first), scores);
+        let told = self.transitions.iter().map(|transition| transition.bout).max().unwrap_or(0);
+        let in_recording = |mut transition: Transition| {
+            transition.bout += told;
+            transition.onset.0 += first;
+            transition.decided.0 += first;
+            if let Edge::Offset { stop } = &mut transition.edge {
+                stop.0 += first;
+            }
+            transition
+        };
+        for frame in frames {
+            match cage.push_watched(frame, &mut watch) {
+                Ok(advance) => self.transitions.extend(advance.transitions.into_iter().map(in_recording)),
                 Err(crate::core::CoreError::Refused(refused)) => {
-                    *decoded.refused.entry(refused.cause()).or_default() += 1;
+                    *self.refused.entry(refused.cause()).or_default() += 1;
                 }
-                Err(error) => return Err(error).context(recording.name.clone()),
+                Err(error) => return Err(error.into()),
             }
         }
-        let last = cage.flush().with_context(|| recording.name.clone())?;
-        anyhow::ensure!(
-            last.resets == 0,
-            "{}: before its last frames a gap of 512 or more ticks; cut the recording there",
-            recording.name
-        );
-        decoded.transitions.extend(last.transitions);
-        Ok(decoded)
+        let last = cage.flush_watched(&mut watch)?;
+        self.transitions.extend(last.transitions.into_iter().map(in_recording));
+        Ok(())
     }
 
     /// Says on standard error which frames were refused.
@@ -69,7 +92,7 @@ impl Decoded {
 
     /// The bouts at one delay, in the recording's frames.
     pub fn bouts(&self, delay: DelayTicks, recording: &Recording) -> Vec<Bout> {
-        in_frames(decoder::bouts(self.transitions.iter(), delay), recording)
+        bouts_in_frames(decoder::bouts(self.transitions.iter(), delay), recording)
     }
 
     /// The same bouts as someone sees them who acts on them: each begins when its onset is told, minimum duration and
@@ -89,15 +112,20 @@ impl Decoded {
             }
         });
         let told: Vec<Transition> = told.collect();
-        in_frames(decoder::bouts(told.iter(), delay), recording)
+        bouts_in_frames(decoder::bouts(told.iter(), delay), recording)
     }
 }
 
-/// Bouts in ticks as bouts in the recording's frames, by start.
-fn in_frames(mut bouts: Vec<Bout>, recording: &Recording) -> Vec<Bout> {
+/// The recording's frame at a tick, at most one past its last.
+pub fn in_frames(recording: &Recording) -> impl Fn(u64) -> u64 + use<> {
     let first = recording.frames.first().map_or(0, |frame| frame.number);
-    let step = frames_per_tick(recording.stream.rate_hz());
-    let frame_of = |tick: u64| (first + (tick as f64 * step).round() as u64).min(recording.extent().end);
+    let (step, end) = (frames_per_tick(recording.stream.rate_hz()), recording.extent().end);
+    move |tick| (first + (tick as f64 * step).round() as u64).min(end)
+}
+
+/// Bouts in ticks as bouts in the recording's frames, by start.
+fn bouts_in_frames(mut bouts: Vec<Bout>, recording: &Recording) -> Vec<Bout> {
+    let frame_of = in_frames(recording);
     for bout in &mut bouts {
         (bout.start, bout.stop) = (frame_of(bout.start), frame_of(bout.stop));
     }
