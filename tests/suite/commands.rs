@@ -5,31 +5,31 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use vibrissa::corpus::submission;
+use vibrissa::corpus::mabe::submission;
 use vibrissa::model::bundle::{self, Card};
 use vibrissa::output::event::{EdgeWord, Event};
 
 use crate::common::corpus_dir;
 use crate::world;
 
-fn vibrissa(args: &[&str]) -> Output {
+pub fn vibrissa(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vibrissa")).args(args).output().unwrap()
 }
 
-fn succeeds(args: &[&str]) -> String {
+pub fn succeeds(args: &[&str]) -> String {
     let output = vibrissa(args);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{args:?}\n{out}\n{err}");
     out.into_owned()
 }
 
-fn fails(args: &[&str]) -> String {
+pub fn fails(args: &[&str]) -> String {
     let output = vibrissa(args);
     assert!(!output.status.success(), "{args:?} should have failed");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -69,10 +69,7 @@ source = "tests"
 species = "rat"
 
 [layout]
-pose_format = "deeplabcut-csv"
 pose_directory = "poses"
-pose_endings = [".csv"]
-annotation_format = "caltech-txt"
 annotation_directory = "annotations"
 annotation_file = "{id}_annot.txt"
 recording_id = "leading-digits"
@@ -101,7 +98,7 @@ validation = ["2"]
 test = ["3"]
 "#;
 
-const CONFIG: &str = r#"
+pub const CONFIG: &str = r#"
 description = "description.toml"
 delays_ticks = [0, 15]
 [schedule]
@@ -125,7 +122,7 @@ head_channels = 16
 "#;
 
 /// A small corpus of three recordings with one behavior.
-fn corpus(folder: &Path) -> (PathBuf, PathBuf) {
+pub fn corpus(folder: &Path) -> (PathBuf, PathBuf) {
     std::fs::create_dir_all(folder.join("corpus/poses")).unwrap();
     std::fs::create_dir_all(folder.join("corpus/annotations")).unwrap();
     for id in 1..=3 {

@@ -3,11 +3,13 @@
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod corpora;
 mod edges;
 mod gradients;
 mod laws;
 mod live;
 mod range;
 mod rebuild;
+mod record;
 mod twin;
 mod world;
