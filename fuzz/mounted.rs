@@ -7,9 +7,17 @@
 pub mod acquire;
 #[path = "../src/behavior.rs"]
 pub mod behavior;
+#[path = "../src/buffer/mod.rs"]
+pub mod buffer;
+#[path = "../src/corpus/mod.rs"]
+pub mod corpus;
+#[path = "../src/keys.rs"]
+pub mod keys;
 #[path = "../src/poses.rs"]
 pub mod poses;
 #[path = "../src/skeleton.rs"]
 pub mod skeleton;
 #[path = "../src/stream.rs"]
 pub mod stream;
+#[path = "../src/time.rs"]
+pub mod time;
