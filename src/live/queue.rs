@@ -38,7 +38,7 @@ pub enum Popped<T> {
 
 /// Lanes of at most `capacity` items, one a key, served in turns. A lane exists only while it holds items.
 ///
-/// The number of keys is not bounded here: the intake names at most [`super::keys::CAGES_MAX`] cages. One consumer.
+/// The number of keys is not bounded here: the intake names at most [`crate::keys::CAGES_MAX`] cages. One consumer.
 #[derive(Debug)]
 pub struct LaneQueue<K, T> {
     state: Mutex<State<K, T>>,
