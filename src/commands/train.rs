@@ -79,6 +79,16 @@ fn material(corpus: &Corpus, crop_ticks: usize) -> anyhow::Result<Material> {
         defaults: defaults.with_context(|| format!("{}: no annotated recordings", corpus.name()))?,
         confidence_min: corpus.confidence_min(),
     };
+    let sets = material.ethogram.label_sets().iter().enumerate();
+    let unknown: Vec<&str> = sets
+        .filter(|(set, _)| !material.validation.iter().any(|session| session.has_set(&material.ethogram, *set)))
+        .map(|(_, set)| set.name.as_str())
+        .collect();
+    if !unknown.is_empty() {
+        eprintln!(
+            "warning: no recording validates {unknown:?}: no thresholds can be fitted, and the model never tells them"
+        );
+    }
     let hours = |sessions: &[Session]| {
         let ticks: usize = sessions.iter().map(|session| session.ticks).sum();
         ticks as f64 / crate::time::TICK_RATE_HZ / 3600.0

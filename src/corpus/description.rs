@@ -53,7 +53,7 @@ pub struct Layout {
     pub annotation_directory: String,
     /// Name of the annotation file of a recording, with `{id}` for its id; without it, one file for all recordings,
     /// which tells them apart itself (a `BORIS` export, for instance). Poses that hold their own annotations
-    /// (`CalMS21`) need none.
+    /// (`CalMS21`) need none; others are poses without labels where it is not stated.
     pub annotation_file: Option<String>,
     #[serde(default)]
     pub recording_id: IdRule,

@@ -6,7 +6,7 @@ use super::annotations::{self, Annotations};
 use super::catalog::{Annotated, Entry, Split};
 use super::description::{Description, ID_PLACEHOLDER, IdRule, WithoutAnnotations};
 use super::error::{CorpusError, Place, quoted};
-use super::labels::Reader;
+use super::labels::{Reader, SetLabels};
 use super::poses::{self, prefixes};
 use super::recording::{RawRecording, name_of};
 use super::sidecar::{self, Sidecar};
@@ -92,11 +92,10 @@ pub(super) fn load(description: &Description, entry: &Entry) -> Result<Vec<Annot
         let annotations = match (&separate, own) {
             (Some(separate), _) => of_recording(separate, id, own_file && !of_several, entry)?.clone(),
             (None, Some(own)) => own,
-            (None, None) => {
-                return Err(Place::file(&entry.poses).fault("annotations (layout.annotation_file)", "none"));
-            }
+            // Nobody looked: poses alone.
+            (None, None) => return annotate(description, raw, None),
         };
-        annotate(description, raw, &annotations)
+        annotate(description, raw, Some(&annotations))
     };
     read.into_iter().map(one).collect()
 }
@@ -139,7 +138,11 @@ fn of_recording<'a>(
     Err(Place::file(file).fault(format!("one observation of {}", quoted(id)), got))
 }
 
-fn annotate(description: &Description, raw: RawRecording, annotations: &Annotations) -> Result<Annotated, CorpusError> {
+fn annotate(
+    description: &Description,
+    raw: RawRecording,
+    annotations: Option<&Annotations>,
+) -> Result<Annotated, CorpusError> {
     let stream = &description.stream;
     let facts = Sidecar::beside(&raw.file)?.or(Sidecar {
         rate_hz: stream.rate_hz,
@@ -157,8 +160,13 @@ fn annotate(description: &Description, raw: RawRecording, annotations: &Annotati
         repairs.iter().map(|repair| format!("{}: {repair}", file.display())).collect()
     };
     let mut repairs = told(&raw.repairs, &raw.file);
-    repairs.extend(told(&annotations.repairs, &annotations.file));
     let recording = sidecar::describe(raw, facts)?;
+    let numbers = (1..=recording.stream.individuals().len() as u8).collect();
+    let Some(annotations) = annotations else {
+        let labels = vec![SetLabels::default(); description.label_sets.len()];
+        return Ok(Annotated { recording, labels, numbers, repairs });
+    };
+    repairs.extend(told(&annotations.repairs, &annotations.file));
     let timeline = Timeline::of(&recording);
     let (extent, individuals) = (recording.extent(), recording.stream.individuals());
     let reader = Reader { extent, timeline: &timeline, individuals, aliases: &description.aliases };
@@ -171,7 +179,6 @@ fn annotate(description: &Description, raw: RawRecording, annotations: &Annotati
             repairs.push(format!("{}: {what}", annotations.file.display()));
         }
     }
-    let numbers = (1..=recording.stream.individuals().len() as u8).collect();
     Ok(Annotated { recording, labels, numbers, repairs })
 }
 

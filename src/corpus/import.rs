@@ -193,6 +193,7 @@ impl Writer<'_> {
             species: self.corpus.species().to_owned(),
             confidence_min: self.corpus.confidence_min(),
             body_length_cm: self.corpus.body_length_cm(),
+            body_length_px: None,
             label_sets: self.corpus.ethogram().label_sets().to_vec(),
             skeletons: self.skeletons,
         };

@@ -385,3 +385,32 @@ fn a_gap_of_more_than_a_window_does_not_cost_the_recording() {
     let again = alone.iter().map(|(start, stop)| (start + 2000, stop + 2000));
     assert_eq!(rows(&gap), alone.iter().copied().chain(again).collect::<Vec<_>>());
 }
+
+/// Nobody annotated them: imported without annotations, and three mice in a folder of the layout without a whitelist.
+#[test]
+fn recordings_that_nobody_annotated_are_inspected_and_predicted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, config) = corpus(folder.path());
+    let model = folder.path().join("model");
+    succeeds(&["train", "--corpus", text(&source), "--config", text(&config), "--epochs", "1", "--out", text(&model)]);
+    let described = fs::read_to_string(folder.path().join("description.toml")).unwrap();
+    let poses_only = described.replace("annotation_file = \"{id}_annot.txt\"", "");
+    let (description, out) = (folder.path().join("poses.toml"), folder.path().join("unlabelled"));
+    fs::write(&description, poses_only).unwrap();
+    succeeds(&["import", text(&source), "--description", text(&description), "--out", text(&out)]);
+    let rows = folder.path().join("rows.csv");
+    succeeds(&["predict", "--model", text(&model), "--corpus", text(&out), "--split", "all", "--out", text(&rows)]);
+    assert!(!submission::read(fs::File::open(&rows).unwrap(), &rows).unwrap().is_empty());
+    let error = fails(&["train", "--corpus", text(&out), "--config", text(&config), "--out", text(&model)]);
+    assert!(error.contains("no annotated recordings"), "{error}");
+    let Some(trios) = corpus_dir("mouse-trios") else { return };
+    let mice = folder.path().join("mice");
+    for name in ["train.csv", "train_tracking"] {
+        link(&trios.join(name), &mice.join(name));
+    }
+    let error = fails(&["inspect", text(&mice)]);
+    assert!(error.contains("train.csv: row 2: expected a scale: pix_per_cm_approx or body_length_px"), "{error}");
+    fs::write(mice.join("corpus.toml"), "body_length_px = 150.0").unwrap();
+    let said = succeeds(&["inspect", text(&mice)]);
+    assert!(said.contains("700000") && said.contains("50 Hz"), "{said}");
+}

@@ -29,6 +29,9 @@ pub struct Card {
     /// Likelihood under which a point counts as missing.
     pub confidence_min: f32,
     pub body_length_cm: f64,
+    /// Pixels in one nominal body length, of recordings whose row states no scale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_length_px: Option<f64>,
     /// Labs whose behaviors have kinds that a whitelist cannot say: mutual and undirected ones, which it lists for every
     /// order or for one. All other labs' behaviors are of one animal or directed, as the whitelist says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -46,6 +49,7 @@ impl Default for Card {
             species: "mouse".to_owned(),
             confidence_min: CONFIDENCE_MIN,
             body_length_cm: BODY_LENGTH_CM,
+            body_length_px: None,
             label_sets: Vec::new(),
             skeletons: Vec::new(),
         }

@@ -55,7 +55,8 @@ impl Dataset {
         dir.join(Self::SHEET).is_file()
     }
 
-    /// Finds the recordings of a folder that have poses and were annotated; all else is told by [`Dataset::warnings`]:
+    /// Finds the recordings of a folder that have poses and were annotated, or, where none was annotated, all that have
+    /// poses; all else is told by [`Dataset::warnings`]:
     /// rows without tracking, annotations that no row names, malformed whitelist entries.
     ///
     /// Rows that say neither train, validation nor test are split by content, see [`super::splits::split`].
@@ -75,10 +76,12 @@ impl Dataset {
         summarise(&mut warnings, &file, "annotation files have no row, so no rate: left out", &stray);
         let ethogram = Ethogram::new(label_sets(&sheet, &card, &file)?);
         let mut grouped: BTreeMap<PathBuf, Vec<Row>> = BTreeMap::new();
+        // Recordings without labels serve only where there are no others: to be looked at and predicted.
+        let any_labelled = sheet.rows.iter().any(|row| !row.whitelist.is_empty());
         let (mut untracked, mut unlabelled) = (Vec::new(), 0_u64);
         for row in sheet.rows {
             let tracking = row.tracking_path(dir);
-            if row.whitelist.is_empty() {
+            if any_labelled && row.whitelist.is_empty() {
                 unlabelled += 1;
             } else if tracking.is_file() {
                 grouped.entry(tracking).or_default().push(row);
@@ -90,11 +93,12 @@ impl Dataset {
         if unlabelled > 0 {
             warnings.push(format!("{}: {unlabelled} rows list no behaviors: left out", file.display()));
         }
-        let bare: Vec<PathBuf> = grouped.values().flatten().map(|row| row.annotation_path(dir)).collect();
+        let labelled = grouped.values().flatten().filter(|row| !row.whitelist.is_empty());
+        let bare: Vec<PathBuf> = labelled.map(|row| row.annotation_path(dir)).collect();
         let bare: Vec<PathBuf> = bare.into_iter().filter(|path| !path.is_file()).collect();
         summarise(&mut warnings, &file, "rows have no annotations, so nothing is known of them", &bare);
         if grouped.is_empty() {
-            return Err(Place::file(&file).fault("a row with behaviors and tracking", "none"));
+            return Err(Place::file(&file).fault("a row with tracking", "none"));
         }
         let recordings = with_splits(grouped, &file)?;
         Ok(Self { dir: dir.to_path_buf(), card, ethogram, recordings, warnings })
@@ -201,6 +205,10 @@ impl Dataset {
                 .map_err(|error| Place::file(&raw.file).fault("keypoints of a known anatomy", error.to_string()))?,
         };
         let scale = row.body_length_px.or(row.pix_per_cm.map(|px| px * self.card.body_length_cm));
+        let scale = scale.or(self.card.body_length_px).ok_or_else(|| {
+            let expected = "a scale: pix_per_cm_approx or body_length_px in its row, or body_length_px in corpus.toml";
+            Place::row(&self.dir.join(Self::SHEET), row.row).fault(expected, "none")
+        })?;
         // The animals' own names are listed by their numbers, of which some may not have been tracked.
         let own = |mouse: &String| {
             let number = animal_number(mouse).and_then(|number| usize::try_from(number).ok())?;
@@ -209,7 +217,7 @@ impl Dataset {
         let individuals: Option<Vec<String>> = raw.individuals.iter().map(own).collect();
         let facts = Sidecar {
             rate_hz: Some(row.rate_hz),
-            body_length_px: scale,
+            body_length_px: Some(scale),
             skeleton: Some(skeleton),
             individuals,
             ..Sidecar::default()

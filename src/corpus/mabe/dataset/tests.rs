@@ -444,7 +444,7 @@ fn what_cannot_be_used_is_left_out_and_told_and_nothing_left_is_refused() {
     assert_eq!(corpus.warnings().len(), 3, "{told}");
     folder.sheet.rows.remove(0);
     let error = folder.refused();
-    assert!(error.ends_with("train.csv: expected a row with behaviors and tracking, got none"), "{error}");
+    assert!(error.ends_with("train.csv: expected a row with tracking, got none"), "{error}");
 }
 
 #[test]
