@@ -1,7 +1,7 @@
 //! Where every animal of a cage is and looks at one tick, and how each pair stands to each other: the per-tick
 //! scalars that the short means are taken over.
 
-use super::plane::Vec2;
+use crate::plane::Vec2;
 use crate::poses::Keypoint;
 use crate::skeleton::{Axis, Skeleton};
 

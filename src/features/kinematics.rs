@@ -1,8 +1,8 @@
 //! Channels of each keypoint and of each animal by itself.
 
 use super::geometry::{Body, HEADING_HOLD_TICKS};
-use super::plane::Vec2;
 use super::{Features, MEAN_WINDOWS_TICKS, Past, Writer};
+use crate::plane::Vec2;
 
 /// Position (2), velocity, acceleration and jerk (2 each), a validity for each of the four, confidence, time since
 /// seen.

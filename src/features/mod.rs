@@ -7,7 +7,7 @@
 
 mod geometry;
 mod kinematics;
-mod plane;
+
 pub mod range;
 mod relations;
 
@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use self::geometry::Geometry;
 use crate::buffer::ring::TickRing;
+use crate::plane::Vec2;
 use crate::poses::Keypoint;
 use crate::skeleton::Skeleton;
 
@@ -116,8 +117,8 @@ impl Past<'_> {
     }
 
     /// A point `age` ticks ago, or `None` where it was missing or lies before the beginning.
-    fn point(&self, age: usize, individual: usize, keypoint: usize) -> Option<plane::Vec2> {
-        plane::Vec2::of(self.keypoint(age, individual, keypoint)?)
+    fn point(&self, age: usize, individual: usize, keypoint: usize) -> Option<Vec2> {
+        Vec2::of(self.keypoint(age, individual, keypoint)?)
     }
 
     fn keypoint(&self, age: usize, individual: usize, keypoint: usize) -> Option<&Keypoint> {
@@ -142,7 +143,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A vector and its validity: three channels.
-    fn put_vector(&mut self, value: Option<plane::Vec2>) {
+    fn put_vector(&mut self, value: Option<Vec2>) {
         let vector = value.unwrap_or_default();
         self.put(vector.x);
         self.put(vector.y);

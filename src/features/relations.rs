@@ -1,8 +1,8 @@
 //! Channels of each ordered pair, and of the edges between the anchors of two animals.
 
 use super::geometry::{Geometry, Relation};
-use super::plane::Vec2;
 use super::{Features, MEAN_WINDOWS_TICKS, Past, Writer};
+use crate::plane::Vec2;
 
 /// Keypoints through which animals relate: front, centre and rear of the body axis.
 pub const ANCHORS: usize = 3;

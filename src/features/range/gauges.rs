@@ -6,7 +6,7 @@ use super::Quantity;
 use super::window::{Horizon, Window};
 use crate::behavior::Individual;
 use crate::features::geometry::{Body, HEADING_HOLD_TICKS};
-use crate::features::plane::Vec2;
+use crate::plane::Vec2;
 use crate::poses::Keypoint;
 use crate::skeleton::{Axis, Skeleton};
 use crate::time::{TICK_RATE_HZ, WINDOW_TICKS};

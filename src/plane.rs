@@ -16,6 +16,23 @@ impl Vec2 {
         keypoint.is_present().then_some(Self { x: keypoint.x, y: keypoint.y })
     }
 
+    /// The unit vector at `angle` radians from the x axis.
+    pub fn at_angle(angle: f32) -> Self {
+        Self { x: angle.cos(), y: angle.sin() }
+    }
+
+    /// Radians from the x axis, within ±π.
+    pub fn angle(self) -> f32 {
+        self.y.atan2(self.x)
+    }
+
+    /// This vector of a frame whose x axis points along `heading` (a unit vector), in the arena: undoes
+    /// [`Vec2::in_frame`].
+    #[must_use]
+    pub fn from_frame(self, heading: Self) -> Self {
+        Self { x: heading.x * self.x - heading.y * self.y, y: heading.y * self.x + heading.x * self.y }
+    }
+
     pub fn dot(self, other: Self) -> f32 {
         self.x * other.x + self.y * other.y
     }
@@ -36,6 +53,7 @@ impl Vec2 {
     }
 
     /// This arena vector in a frame whose x axis points along `heading` (a unit vector).
+    #[must_use]
     pub fn in_frame(self, heading: Self) -> Self {
         Self { x: heading.dot(self), y: heading.cross(self) }
     }
