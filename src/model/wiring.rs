@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{Device, Result, Tensor};
 
+use crate::anatomy::Part;
 use crate::behavior::{Cell, Ethogram, Kind, Subject};
 use crate::features::ANCHORS;
 use crate::skeleton::Skeleton;
@@ -25,10 +26,16 @@ pub struct UnknownPart {
 }
 
 impl Vocabulary {
-    /// The embedding of each keypoint of a skeleton.
+    /// The embedding of each keypoint of a skeleton: the one of its name, else of the same part of the body under another
+    /// spelling ([`Part::of_name`]).
     pub fn indices(&self, skeleton: &Skeleton) -> std::result::Result<Vec<u32>, UnknownPart> {
         let index = |keypoint: &String| {
-            self.0.iter().position(|part| part == keypoint).map(|index| index as u32).ok_or_else(|| UnknownPart {
+            let exact = self.0.iter().position(|part| part == keypoint);
+            let same_part = || {
+                let meant = Part::of_name(keypoint)?;
+                self.0.iter().position(|part| Part::of_name(part) == Some(meant))
+            };
+            exact.or_else(same_part).map(|index| index as u32).ok_or_else(|| UnknownPart {
                 skeleton: skeleton.name().to_owned(),
                 keypoint: keypoint.clone(),
                 known: self.0.clone(),
