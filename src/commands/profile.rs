@@ -6,10 +6,10 @@ use anyhow::Context;
 
 use super::corpora;
 use crate::corpus::Split;
+use crate::corpus::session::Session;
 use crate::model::Model;
 use crate::model::bundle;
 use crate::train::profile;
-use crate::train::sessions::Session;
 
 /// Measure what input a model knows and how long a history it needs, and write both into its card. `train` does so at
 /// its end; this is for a model that was trained before, or whose recordings have changed.
@@ -32,7 +32,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let model = Model::load(&args.model)?;
-    let corpus = corpora::open(&args.corpus, &args.description)?;
+    let corpus = corpora::open(&args.corpus, Some(&args.description))?;
     anyhow::ensure!(
         corpus.ethogram() == model.ethogram(),
         "the corpus {} has other label sets than the model {}",
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         model.name()
     );
     let sessions = |split| -> anyhow::Result<Vec<Session>> {
-        corpus.split(split).map(|entry| Session::new(&corpora::load(&corpus, entry)?, corpus.ethogram())).collect()
+        corpus.split(split).map(|entry| Ok(Session::new(&corpora::load(&corpus, entry)?, corpus.ethogram())?)).collect()
     };
     let (trained, validation) = (sessions(Split::Train)?, sessions(Split::Validation)?);
     let weights = args.model.join(bundle::WEIGHTS_FILE);

@@ -24,6 +24,7 @@ pub mod log;
 pub mod mabe;
 pub mod poses;
 pub mod recording;
+pub mod session;
 pub mod sidecar;
 pub mod spans;
 pub mod timeline;

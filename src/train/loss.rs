@@ -20,8 +20,8 @@
 use candle_core::{Device, Result, Tensor};
 
 use super::config::LossConfig;
-use super::sessions::Session;
 use crate::behavior::Ethogram;
+use crate::corpus::session::Session;
 
 /// How much of the running soft F1 a step keeps.
 const RECOGNITION_DECAY: f64 = 0.98;

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
-use super::sessions::Session;
+use super::crops;
 use super::validate::lab_averaged;
 use crate::behavior::Ethogram;
+use crate::corpus::session::Session;
 use crate::features::range::{InputRange, RangeBuilder};
 use crate::model::architecture::Architecture;
 use crate::model::bundle::{Reliability, WarmUp};
@@ -125,7 +126,7 @@ fn beginnings(
     let mut first = 0;
     while first + WINDOW_TICKS <= session.ticks {
         let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
-        session.inputs(first, WINDOW_TICKS, None, &mut inputs);
+        crops::inputs(session, first, WINDOW_TICKS, None, &mut inputs);
         let logits = network.forward(&inputs.finish(1, WINDOW_TICKS, &device())?, &wiring, None)?;
         let logits = logits.flatten_all()?.to_vec1::<f32>()?;
         for (rows, &history) in rows.iter_mut().zip(&HISTORIES_TICKS) {

@@ -1,7 +1,7 @@
 //! Decoding rules from validation: threshold, hysteresis, minimum duration and gap of every behavior and delay.
 
-use super::sessions::Session;
 use crate::behavior::{Behavior, Cell, Ethogram};
+use crate::corpus::session::Session;
 use crate::output::decoder::{self, DecodeRule, Decoder};
 use crate::score::best_threshold;
 use crate::time::{DelayTicks, Tick};
@@ -60,8 +60,8 @@ const ROUNDS: usize = 2;
 /// A more complicated rule has to be worth this much of the mean F1.
 const GAIN_MIN: f64 = 2e-4;
 
-/// A rule by which a behavior is never told: its scores would cost the others of its label set more than it gains.
-const NEVER: DecodeRule = DecodeRule { on: 1.5, off: 1.5, duration_ticks_min: 1, gap_ticks_max: 0 };
+/// For a behavior whose scores would cost the others of its label set more than it gains.
+const NEVER: DecodeRule = DecodeRule::NEVER;
 
 /// A rule for every delay and behavior: those by which the decoder, in which behaviors of a label set exclude each
 /// other, reaches the best mean frame F1 of the label set on these sessions. Found by coordinate descent from each

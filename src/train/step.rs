@@ -9,10 +9,11 @@ use rand::rngs::StdRng;
 use rayon::ThreadPool;
 
 use super::config::TrainConfig;
+use super::crops::{self, Crop, Sampler, targets};
 use super::loss::{ClassWeights, focal, indicator, short_history_weight};
 use super::optimiser::Gradients;
-use super::sessions::{Crop, Sampler, Session, targets};
 use crate::behavior::{Cell, Ethogram};
+use crate::corpus::session::Session;
 use crate::model::device::{device, one_thread_pool};
 use crate::model::inputs::InputsBuilder;
 use crate::model::network::Network;
@@ -184,7 +185,7 @@ impl<'a> Stepper<'a> {
         for crop in crops {
             let session = &self.sessions[crop.session];
             let change = Some((&self.config.augmentation, crop.augmentation_seed));
-            session.inputs(crop.first, ticks, change, &mut inputs);
+            crops::inputs(session, crop.first, ticks, change, &mut inputs);
             let (crop_truth, crop_labelled) = targets(session, crop.first, ticks, delays);
             truth.extend(crop_truth);
             labelled.extend(crop_labelled);

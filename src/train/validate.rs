@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
+use super::crops;
 use super::rules::{DelayScores, SessionScores};
-use super::sessions::Session;
 use crate::behavior::{Behavior, Ethogram};
+use crate::corpus::session::Session;
 use crate::model::architecture::Architecture;
 use crate::model::device::{device, one_thread_pool};
 use crate::model::inputs::InputsBuilder;
@@ -65,7 +66,7 @@ fn session_scores(
         let lead = first.min(crate::time::WINDOW_TICKS);
         let ticks = STRETCH_TICKS.min(session.ticks - first);
         let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
-        session.inputs(first - lead, lead + ticks, None, &mut inputs);
+        crops::inputs(session, first - lead, lead + ticks, None, &mut inputs);
         let inputs = inputs.finish(1, lead + ticks, &device())?;
         let logits = network.forward(&inputs, &wiring, None)?.narrow(1, lead, ticks)?;
         scores.extend(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(sigmoid));

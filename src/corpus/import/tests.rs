@@ -1,7 +1,15 @@
+use std::fs;
+use std::path::PathBuf;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::behavior::{Behavior, Kind};
+use crate::behavior::{Behavior, Kind, Subject};
+use crate::corpus::annotations::{Annotation, Span};
+use crate::corpus::labels::SELF;
+use crate::corpus::mabe::dataset::Dataset;
+use crate::corpus::mabe::sheet::Sheet;
+use crate::corpus::mabe::{annotation, tracking};
 use crate::corpus::{Description, Split};
 use crate::poses::{Frame, Keypoint};
 
@@ -269,21 +277,6 @@ fn the_same_poses_do_not_both_train_and_test() {
         "{error}"
     );
     assert!(!out.join("train_tracking/Social/3.parquet").exists());
-}
-
-#[test]
-fn a_name_becomes_one_part_of_a_path() {
-    for (name, wanted) in [
-        ("2024.05.01 cage-3+a", "2024.05.01 cage-3+a"),
-        ("a/b\\c:d", "a_b_c_d"),
-        ("..", "_"),
-        ("../x", "_x"),
-        (" é\n", "é_"),
-        ("", "_"),
-    ] {
-        assert_eq!(as_file_name(name), wanted, "{name:?}");
-        assert!(crate::corpus::mabe::sheet::is_folder_name(wanted));
-    }
 }
 
 /// A recording, its whitelists and what happened.

@@ -8,6 +8,7 @@ pub mod sheet;
 pub mod skeletons;
 pub mod solution;
 pub mod splits;
+pub mod store;
 pub mod submission;
 mod table;
 pub mod tracking;

@@ -1,0 +1,134 @@
+//! An annotated recording in ticks: what training, fitting and baselines look at.
+
+use std::collections::HashSet;
+
+use crate::behavior::{Cell, Ethogram};
+use crate::buffer::ticks::{Refused, Ticked, Ticker, frames_per_tick};
+use crate::corpus::Annotated;
+use crate::poses::Keypoint;
+use crate::skeleton::Skeleton;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error("{recording}: expected at most {TICKS_MAX} ticks, got {ticks} before a gap's end")]
+    Length { recording: String, ticks: u64 },
+    #[error("{recording}: {source}")]
+    Refused { recording: String, source: Refused },
+    #[error("{0}: a stretch of frames with a gap of a window")]
+    Gap(String),
+}
+
+/// Most ticks of a session: four days.
+const TICKS_MAX: u64 = 10_000_000;
+
+/// One annotated recording in ticks.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub name: String,
+    pub skeleton: Skeleton,
+    pub individuals: usize,
+    /// What somebody looked for in this recording, in the ethogram's order: the N of its labels and scores.
+    pub cells: Vec<Cell>,
+    pub ticks: usize,
+    /// T × I × K, in body lengths.
+    points: Vec<Keypoint>,
+    /// T × N: whether the behavior of the cell was annotated at the tick.
+    pub truth: Vec<bool>,
+    /// T × N: whether the cell was up for annotation there.
+    pub labelled: Vec<bool>,
+}
+
+impl Session {
+    /// # Errors
+    /// A recording whose frames cannot be turned into ticks.
+    pub fn new(annotated: &Annotated, ethogram: &Ethogram) -> Result<Self, SessionError> {
+        let recording = &annotated.recording;
+        let stream = &recording.stream;
+        let scale = (1.0 / stream.body_length_px()) as f32;
+        let width = stream.point_count();
+        let mut points = Vec::new();
+        for (first, frames) in recording.stretches() {
+            if first > TICKS_MAX {
+                return Err(SessionError::Length { recording: recording.name.clone(), ticks: first });
+            }
+            // Nobody is seen in a gap.
+            points.resize((first as usize * width).max(points.len()), Keypoint::MISSING);
+            let (mut ticker, mut ticked) = (Ticker::new(stream), Vec::new());
+            for frame in frames {
+                let taken = ticker.push(frame, &mut ticked);
+                taken.map_err(|source| SessionError::Refused { recording: recording.name.clone(), source })?;
+            }
+            ticker.flush(&mut ticked);
+            for ticked in ticked {
+                let Ticked::Tick { keypoints, .. } = ticked else {
+                    return Err(SessionError::Gap(recording.name.clone()));
+                };
+                points.extend(keypoints.into_iter().map(|point| point.scaled(scale)));
+            }
+        }
+        let ticks = points.len() / stream.point_count();
+        let individuals = stream.individuals().len();
+        let annotated_cells: HashSet<Cell> = annotated.labels.iter().flat_map(|set| &set.annotated).copied().collect();
+        let mut cells = ethogram.cells(individuals);
+        cells.retain(|cell| annotated_cells.contains(cell));
+        let mut session = Self {
+            name: recording.name.clone(),
+            skeleton: stream.skeleton().clone(),
+            individuals,
+            truth: vec![false; ticks * cells.len()],
+            labelled: vec![false; ticks * cells.len()],
+            cells,
+            ticks,
+            points,
+        };
+        let first = recording.frames.first().map_or(0, |frame| frame.number);
+        let tick_of = |frame: u64| {
+            let frames = frame.saturating_sub(first) as f64;
+            ((frames / frames_per_tick(stream.rate_hz())).round() as usize).min(ticks)
+        };
+        session.label(annotated, ethogram, tick_of);
+        Ok(session)
+    }
+
+    fn label(&mut self, annotated: &Annotated, ethogram: &Ethogram, tick_of: impl Fn(u64) -> usize) {
+        let count = self.cells.len();
+        for (index, cell) in self.cells.iter().enumerate() {
+            let labels = &annotated.labels[ethogram.label_set_of(cell.behavior)];
+            for range in &labels.scored {
+                for tick in tick_of(range.start)..tick_of(range.end) {
+                    self.labelled[tick * count + index] = true;
+                }
+            }
+            for bout in labels.bouts.iter().filter(|bout| bout.cell == *cell) {
+                for tick in tick_of(bout.start)..tick_of(bout.stop) {
+                    self.truth[tick * count + index] = true;
+                }
+            }
+        }
+    }
+
+    /// Whether anybody looked for any behavior of a label set.
+    pub fn has_set(&self, ethogram: &Ethogram, set: usize) -> bool {
+        self.cells.iter().any(|cell| ethogram.label_set_of(cell.behavior) == set)
+    }
+
+    /// Appends ticks at which nobody is seen and nothing labelled, up to `ticks`, so that a crop fits in.
+    pub fn pad(&mut self, ticks: usize) {
+        let ticks = ticks.max(self.ticks);
+        self.points.resize(ticks * self.individuals * self.skeleton.keypoints().len(), Keypoint::MISSING);
+        self.truth.resize(ticks * self.cells.len(), false);
+        self.labelled.resize(ticks * self.cells.len(), false);
+        self.ticks = ticks;
+    }
+
+    /// I × K points of every tick, in body lengths.
+    pub fn points(&self) -> impl Iterator<Item = &[Keypoint]> {
+        self.points.chunks_exact(self.individuals * self.skeleton.keypoints().len())
+    }
+
+    /// I × K points of the ticks from `first` on, tick by tick, in body lengths.
+    pub fn stretch(&self, first: usize, ticks: usize) -> &[Keypoint] {
+        let width = self.individuals * self.skeleton.keypoints().len();
+        &self.points[first * width..(first + ticks) * width]
+    }
+}
