@@ -6,10 +6,13 @@ use crate::corpus::mabe::dataset::Dataset;
 use crate::corpus::{Annotated, Corpus, Description, Entry, Split};
 
 /// The corpus in `dirs`: one folder in the layout of MABe (it holds `train.csv`), or files by a description.
-pub fn open(dirs: &[PathBuf], description: &Path) -> anyhow::Result<Corpus> {
-    let corpus = match dirs {
-        [dir] if Dataset::is_at(dir) => Corpus::of_layout(dir)?,
-        _ => Corpus::of_files(dirs, &Description::read(description)?)?,
+pub fn open(dirs: &[PathBuf], description: Option<&Path>) -> anyhow::Result<Corpus> {
+    let corpus = match (dirs, description) {
+        ([dir], _) if Dataset::is_at(dir) => Corpus::of_layout(dir)?,
+        (_, Some(description)) => Corpus::of_files(dirs, &Description::read(description)?)?,
+        (_, None) => {
+            anyhow::bail!("{dirs:?}: expected a folder with {}, or a description of the files", Dataset::SHEET)
+        }
     };
     say_warnings(&corpus);
     Ok(corpus)

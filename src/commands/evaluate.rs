@@ -1,26 +1,32 @@
 //! `vibrissa evaluate`
 
+mod rules;
+mod table;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 
+use self::table::Table;
 use super::corpora::{self, Part};
 use super::offline::{Decoded, in_parallel};
+use crate::behavior::{Behavior, Bout, Cell, Ethogram};
 use crate::corpus::recording::name_of;
+use crate::corpus::{Corpus, Entry};
 use crate::model::Model;
 use crate::model::bundle;
-use crate::score::{BoutScores, FrameScores};
 
-/// Score a model on the recordings of a corpus that it was not trained on, through the live core.
+/// Score a model on the recordings of a corpus that it was not trained on, through the live core; or, beside it, rules by
+/// distances and speeds.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The model directory.
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "baseline")]
+    model: Option<PathBuf>,
     /// An imported corpus or another folder in the layout of MABe (it holds train.csv); or folders with poses and
-    /// annotations, laid out as the description says.
+    /// annotations, laid out as the description says. Its labs may be some of those that the model knows.
     #[arg(long, required = true, num_args = 1.., value_name = "DIR")]
     corpus: Vec<PathBuf>,
     /// What the files of folders that are not in the layout of MABe cannot say.
@@ -29,21 +35,52 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Part::Test)]
     split: Part,
     /// Write the scores into the model's card.
-    #[arg(long)]
+    #[arg(long, requires = "model")]
     record: bool,
+    /// Also score geometric rules (distances, facing, speeds), whose thresholds are fitted on validation recordings.
+    #[arg(long)]
+    baseline: bool,
+    /// The corpus, in the layout of MABe, on whose validation recordings they are fitted; by default the one that is scored.
+    #[arg(long, value_name = "DIR", requires = "baseline")]
+    baseline_corpus: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let model = Arc::new(Model::load(&args.model)?);
-    let corpus = corpora::open(&args.corpus, &args.description)?;
-    anyhow::ensure!(
-        corpus.ethogram() == model.ethogram(),
-        "the corpus {} has other label sets than the model {}",
-        corpus.name(),
-        model.name()
-    );
+    let corpus = corpora::open(&args.corpus, Some(&args.description))?;
     let entries = corpora::entries(&corpus, args.split)?;
-    for entry in &entries {
+    if let Some(directory) = &args.model {
+        let model = Arc::new(Model::load(directory)?);
+        let table = of_model(&model, &corpus, &entries)?;
+        println!("{} on {} recordings ({:?})\n\n{table}", model.name(), entries.len(), args.split);
+        if args.record {
+            anyhow::ensure!(
+                corpus.ethogram() == model.ethogram(),
+                "the corpus {} has not all the label sets of the model {}: nothing is recorded",
+                corpus.name(),
+                model.name()
+            );
+            let name = format!("{:?}", args.split).to_lowercase();
+            record(directory, &model, &name, &table).with_context(|| directory.display().to_string())?;
+        }
+    }
+    if args.baseline {
+        let fitted_on = args.baseline_corpus.as_deref().map(corpora::open_layout).transpose()?;
+        let fitted_on = fitted_on.as_ref().unwrap_or(&corpus);
+        let (rules, table) = rules::of_rules(fitted_on, &corpus, &entries)?;
+        println!(
+            "geometric rules, fitted on the validation recordings of {}, on {} recordings ({:?})\n\n{table}\n{rules}",
+            fitted_on.name(),
+            entries.len(),
+            args.split
+        );
+    }
+    Ok(())
+}
+
+fn of_model(model: &Arc<Model>, corpus: &Corpus, entries: &[Entry]) -> anyhow::Result<Table> {
+    let known = Translation::new(model.ethogram(), corpus.ethogram());
+    let known = known.with_context(|| format!("the corpus {}, scored with {}", corpus.name(), model.name()))?;
+    for entry in entries {
         let (name, trained) = (name_of(&entry.poses), &model.card().provenance.train_recordings);
         anyhow::ensure!(
             !trained.contains(&name) && !trained.contains(&entry.id),
@@ -51,66 +88,66 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             model.name()
         );
     }
-    let decoded = in_parallel(&entries, |entry| {
-        let annotated = corpora::load(&corpus, entry)?;
-        let decoded = Decoded::run(&model, &annotated.recording)?;
+    let decoded = in_parallel(entries, |entry| {
+        let annotated = corpora::load(corpus, entry)?;
+        let decoded = Decoded::run(model, &annotated.recording)?;
         decoded.warn(&annotated.recording);
         Ok((annotated, decoded))
     })?;
-
-    let ethogram = model.ethogram();
-    let mut frames: Vec<FrameScores> = model.delays().iter().map(|_| FrameScores::new(ethogram)).collect();
-    let mut bouts: Vec<BoutScores> = model.delays().iter().map(|_| BoutScores::new(ethogram)).collect();
+    let mut table = Table::new(corpus.ethogram(), model.delays());
     for (annotated, decoded) in &decoded {
         for (index, &delay) in model.delays().iter().enumerate() {
-            let predicted = decoded.bouts(delay, &annotated.recording);
-            frames[index].add(&annotated.labels, &predicted);
-            let told = decoded.told(delay, &annotated.recording);
-            bouts[index].add(&annotated.labels, &told, annotated.recording.stream.rate_hz());
+            let predicted = known.bouts(&decoded.bouts(delay, &annotated.recording));
+            let told = known.bouts(&decoded.told(delay, &annotated.recording));
+            table.add(index, annotated, &predicted, &told);
         }
     }
-    println!("{} on {} recordings ({:?})\n", model.name(), entries.len(), args.split);
-    print_table(&model, &frames, &bouts);
-    if args.record {
-        let name = format!("{:?}", args.split).to_lowercase();
-        record(&args.model, &model, &name, &frames).with_context(|| args.model.display().to_string())?;
-    }
-    Ok(())
+    Ok(table)
 }
 
-fn print_table(model: &Model, frames: &[FrameScores], bouts: &[BoutScores]) {
-    let ethogram = model.ethogram();
-    let heads: Vec<String> = model.delays().iter().map(|delay| format!("F1@{}", delay.0)).collect();
-    let at = model.delays()[0].0;
-    println!("| label set | behavior | {} | bouts | hit@{at} | false/h@{at} | told s@{at} |", heads.join(" | "));
-    println!("|---|---|{}---|---|---|---|", "---|".repeat(heads.len()));
-    for (behavior, set, spec) in ethogram.behaviors() {
-        let f1: Vec<String> = frames.iter().map(|scores| format!("{:.3}", scores.tally(behavior).f1())).collect();
-        let tally = bouts[0].tally(behavior);
-        let latency = tally.median_onset_latency_secs().map_or("–".into(), |secs| format!("{secs:.2}"));
-        println!(
-            "| {} | {} | {} | {} | {} | {:.1} | {latency} |",
-            ethogram.label_sets()[set].name,
-            spec.name,
-            f1.join(" | "),
-            tally.annotated,
-            tally.hit,
-            tally.false_per_hour(),
-        );
-    }
-    for (index, set) in ethogram.label_sets().iter().enumerate() {
-        let f1: Vec<String> = frames.iter().map(|scores| format!("{:.3}", scores.set_f1(index))).collect();
-        println!("| {} | *mean* | {} | | | | |", set.name, f1.join(" | "));
-    }
-    let f1: Vec<String> = frames.iter().map(|scores| format!("**{:.3}**", scores.mean_f1())).collect();
-    println!("| *all* | *mean* | {} | | | | |", f1.join(" | "));
+/// From the behaviors of one ethogram to the same ones of another that has some of its label sets.
+pub(super) struct Translation {
+    /// By behavior of the first.
+    to: Vec<Option<Behavior>>,
 }
 
-fn record(directory: &std::path::Path, model: &Model, split: &str, frames: &[FrameScores]) -> anyhow::Result<()> {
+impl Translation {
+    /// # Errors
+    /// A label set of the second that is no label set of the first.
+    pub fn new(from: &Ethogram, to: &Ethogram) -> anyhow::Result<Self> {
+        for set in to.label_sets() {
+            let names: Vec<&str> = from.label_sets().iter().map(|set| set.name.as_str()).collect();
+            let same = from.label_sets().iter().find(|known| known.name == set.name);
+            let same = same.with_context(|| format!("expected label sets out of {names:?}, got {:?}", set.name))?;
+            anyhow::ensure!(
+                same == set,
+                "{}: expected the behaviors {:?}, got {:?}",
+                set.name,
+                same.behaviors,
+                set.behaviors
+            );
+        }
+        let same = |(_, set, spec): (Behavior, usize, &crate::behavior::BehaviorSpec)| {
+            to.find(&from.label_sets()[set].name, &spec.name)
+        };
+        Ok(Self { to: from.behaviors().map(same).collect() })
+    }
+
+    /// The bouts whose behavior both have.
+    pub fn bouts(&self, bouts: &[Bout]) -> Vec<Bout> {
+        let translated = |bout: &Bout| {
+            let behavior = self.to.get(usize::from(bout.cell.behavior.0)).copied().flatten()?;
+            Some(Bout { cell: Cell { behavior, ..bout.cell }, ..*bout })
+        };
+        bouts.iter().filter_map(translated).collect()
+    }
+}
+
+fn record(directory: &Path, model: &Model, split: &str, table: &Table) -> anyhow::Result<()> {
     let mut card = model.card().clone();
     let mut by_set = BTreeMap::<String, BTreeMap<String, Vec<f64>>>::new();
     for (behavior, set, spec) in model.ethogram().behaviors() {
-        let f1 = frames.iter().map(|scores| (scores.tally(behavior).f1() * 1e4).round() / 1e4).collect();
+        let f1 = table.f1(behavior).into_iter().map(|f1| (f1 * 1e4).round() / 1e4).collect();
         let set = model.ethogram().label_sets()[set].name.clone();
         by_set.entry(set).or_default().insert(spec.name.clone(), f1);
     }

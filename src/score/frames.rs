@@ -3,7 +3,7 @@
 use std::ops::{AddAssign, Range};
 
 use super::{cells_of, ranges_of};
-use crate::behavior::{Behavior, Bout, Ethogram};
+use crate::behavior::{Behavior, Bout, Cell, Ethogram, Subject};
 use crate::corpus::{SetLabels, spans};
 
 /// Frames (or ticks) of one behavior by agreement.
@@ -84,13 +84,30 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     if count == 0 { 0.0 } else { values.sum::<f64>() / count as f64 }
 }
 
+/// Scored frames of `predicted` that are in `reverse` and not in `truth`.
+fn only_reverse(
+    predicted: &[Range<u64>],
+    truth: &[Range<u64>],
+    reverse: Vec<Range<u64>>,
+    scored: &[Range<u64>],
+) -> u64 {
+    let predicted = spans::intersection(&spans::union(predicted.to_vec()), scored);
+    let told = spans::intersection(&predicted, &spans::union(reverse));
+    spans::length(&told) - spans::length(&spans::intersection(&told, &spans::union(truth.to_vec())))
+}
+
 /// A tally for each behavior of an ethogram, over all recordings added.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FrameScores {
     /// By [`Behavior`].
     tallies: Vec<Tally>,
+    /// By [`Behavior`]: frames on which it was told of a directed pair while it is true of the same two with their roles
+    /// exchanged, and not as told.
+    exchanged: Vec<u64>,
     /// Behaviors of each label set, as indices.
     sets: Vec<Range<usize>>,
+    /// Label sets of which anybody looked for anything: the others have no score.
+    asked: Vec<bool>,
 }
 
 impl FrameScores {
@@ -101,7 +118,13 @@ impl FrameScores {
             first = behaviors.end;
             behaviors
         });
-        Self { sets: sets.collect(), tallies: vec![Tally::default(); ethogram.behavior_count()] }
+        let behaviors = ethogram.behavior_count();
+        Self {
+            sets: sets.collect(),
+            tallies: vec![Tally::default(); behaviors],
+            exchanged: vec![0; behaviors],
+            asked: vec![false; ethogram.label_sets().len()],
+        }
     }
 
     /// Adds a recording. Cells that are not annotated there do not count, whatever was predicted.
@@ -110,10 +133,17 @@ impl FrameScores {
     /// Where `labels` are not one for each label set.
     pub fn add(&mut self, labels: &[SetLabels], predicted: &[Bout]) {
         assert_eq!(labels.len(), self.sets.len(), "labels of each label set");
-        for (labels, behaviors) in labels.iter().zip(self.sets.clone()) {
+        for (set, (labels, behaviors)) in labels.iter().zip(self.sets.clone()).enumerate() {
+            self.asked[set] |= !labels.annotated.is_empty();
             for index in behaviors {
                 for cell in cells_of(labels, Behavior(index as u16)) {
                     let (predicted, truth) = (ranges_of(predicted, cell), ranges_of(&labels.bouts, cell));
+                    if let Subject::Ordered { agent, target } = cell.subject {
+                        let roles_exchanged =
+                            Cell { subject: Subject::Ordered { agent: target, target: agent }, ..cell };
+                        let reverse = ranges_of(&labels.bouts, roles_exchanged);
+                        self.exchanged[index] += only_reverse(&predicted, &truth, reverse, &labels.scored);
+                    }
                     self.tallies[index] += Tally::from_ranges(predicted, truth, &labels.scored);
                 }
             }
@@ -126,6 +156,14 @@ impl FrameScores {
         self.tallies[usize::from(behavior.0)]
     }
 
+    /// Of a directed behavior, the frames on which it was told with the roles of agent and target exchanged.
+    ///
+    /// # Panics
+    /// On a behavior of another ethogram.
+    pub fn exchanged(&self, behavior: Behavior) -> u64 {
+        self.exchanged[usize::from(behavior.0)]
+    }
+
     /// The plain mean F1 over the behaviors of a label set (its index).
     ///
     /// # Panics
@@ -134,9 +172,18 @@ impl FrameScores {
         macro_f1(&self.tallies[self.sets[label_set].clone()])
     }
 
-    /// The plain mean of [`Self::set_f1`] over the label sets.
+    /// Whether anybody looked for any behavior of a label set (its index) in the recordings added.
+    ///
+    /// # Panics
+    /// On a label set of another ethogram.
+    pub fn is_asked(&self, label_set: usize) -> bool {
+        self.asked[label_set]
+    }
+
+    /// The plain mean of [`Self::set_f1`] over the label sets of which anybody looked for anything.
     pub fn mean_f1(&self) -> f64 {
-        mean((0..self.sets.len()).map(|label_set| self.set_f1(label_set)))
+        let asked: Vec<f64> = (0..self.sets.len()).filter(|set| self.asked[*set]).map(|set| self.set_f1(set)).collect();
+        mean(asked.into_iter())
     }
 }
 
@@ -146,6 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::behavior::{BehaviorSpec, Kind, LabelSet};
     use crate::score::testing::{bout, ethogram, labels};
 
     #[test]
@@ -162,6 +210,28 @@ mod tests {
         assert_eq!(tally.precision(), 0.2);
         assert_eq!(tally.recall(), 0.5);
         assert_eq!(tally.f1(), 10.0 / 35.0);
+    }
+
+    #[test]
+    fn roles_exchanged_are_told_from_other_errors() {
+        let spec = BehaviorSpec { name: "attack".to_owned(), kind: Kind::Directed };
+        let ethogram = Ethogram::new(vec![LabelSet { name: "A".to_owned(), behaviors: vec![spec] }]);
+        let subjects = Subject::all(Kind::Directed, 2);
+        let bout = |order: usize, range: Range<u64>| Bout {
+            cell: Cell { behavior: Behavior(0), subject: subjects[order] },
+            start: range.start,
+            stop: range.end,
+        };
+        let labels = SetLabels {
+            scored: vec![0..100],
+            annotated: ethogram.cells(2),
+            // From 20 to 30 each attacks the other.
+            bouts: vec![bout(0, 10..30), bout(1, 20..40)],
+        };
+        let mut scores = FrameScores::new(&ethogram);
+        scores.add(&[labels], &[bout(0, 25..50), bout(1, 5..15), bout(1, 90..120)]);
+        assert_eq!(scores.exchanged(Behavior(0)), 10 + 5);
+        assert_eq!(scores.tally(Behavior(0)).false_positives, 20 + 10 + 10);
     }
 
     #[test]
@@ -184,6 +254,12 @@ mod tests {
         unknown[1].annotated.clear();
         scores.add(&unknown, &[bout(2, 0..50)]);
         assert_eq!(scores.tally(Behavior(2)), Tally::default());
+        assert_eq!([scores.is_asked(0), scores.is_asked(1)], [true, false]);
+        scores.add(&unknown, &[]);
+        let mut asked = labels(&[bout(0, 0..10)], &[]);
+        asked[1].annotated.clear();
+        scores.add(&asked, &[bout(0, 0..10)]);
+        assert_eq!(scores.mean_f1(), 0.5, "a label set that nobody asked for is no zero");
     }
 
     proptest! {
