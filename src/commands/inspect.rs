@@ -1,5 +1,6 @@
 //! `vibrissa inspect`
 
+mod beside;
 mod views;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,10 @@ pub struct Args {
     /// Write an ethogram of the recordings (raster.svg) and the balance of the labels (balance.svg) into this folder.
     #[arg(long, value_name = "DIR")]
     plot: Option<PathBuf>,
+    /// Set a corpus (the one folder given, with --description where it is not in the layout of MABe) beside this one, in
+    /// that layout: how animals move and how long they do what; drawn as likeness.svg where --plot names a folder.
+    #[arg(long, value_name = "DIR")]
+    beside: Option<PathBuf>,
     /// Frames per second, where the files do not say it.
     #[arg(long, value_name = "HZ")]
     rate_hz: Option<f64>,
@@ -56,6 +61,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(other) = &args.beside {
+        return beside::run(args, other);
+    }
     let mut found =
         Findings { args, reports: Vec::new(), labels: LabelReport::default(), panels: Vec::new(), strange: 0 };
     if let Some(description) = &args.description {

@@ -1,11 +1,13 @@
 //! What recordings and their labels hold, before anybody trains on them: the analysis behind `vibrissa inspect`.
 //!
 //! [`poses::PoseReport`] looks at the poses of one recording, [`labels::LabelReport`] at the labels of any number,
-//! [`text`] says it in tables, [`plot`] draws it. Plain values: nothing here reads or writes a file.
+//! [`text`] says it in tables, [`plot`] draws it. [`likeness`] sets whole sets of recordings beside each other, real and
+//! simulated ones say. Plain values: nothing here reads or writes a file.
 
 use std::ops::{Range, RangeInclusive};
 
 pub mod labels;
+pub mod likeness;
 pub mod plot;
 pub mod poses;
 pub mod text;

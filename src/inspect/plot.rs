@@ -4,10 +4,12 @@
 //! bounded; what is finer than a pixel is merged.
 
 mod balance;
+mod distributions;
 mod raster;
 mod svg;
 
 pub use balance::balance;
+pub use distributions::{SIDES_MAX, distributions};
 pub use raster::{PANELS_MAX, Panel, ROWS_MAX, raster, unseen};
 
 /// Okabe and Ito's colours without yellow, which is too pale on white for thin bars, and black, which is for text.

@@ -76,6 +76,28 @@ impl Svg {
         let _ = writeln!(self.body, r#"<path d="{path}" stroke="{stroke}"/>"#);
     }
 
+    /// A line through all points; on any background, in front of what an `area` fills.
+    pub(super) fn polyline(&mut self, points: &[[f64; 2]], stroke: &str, is_dashed: bool) {
+        let dashes = if is_dashed { r#" stroke-dasharray="6 2.5""# } else { "" };
+        let look = format!(r#"fill="none" stroke="{stroke}" stroke-width="1.8" stroke-linejoin="round"{dashes}"#);
+        let _ = writeln!(self.body, r#"<polyline points="{}" {look}/>"#, places(points));
+    }
+
+    /// What lies between a line and `bottom`, faintly.
+    pub(super) fn area(&mut self, line: &[[f64; 2]], bottom: f64, fill: &str) {
+        let (Some(first), Some(last)) = (line.first(), line.last()) else { return };
+        let ends = places(&[[last[0], bottom], [first[0], bottom]]);
+        let line = places(line);
+        let _ = writeln!(self.body, r#"<polygon points="{line} {ends}" fill="{fill}" fill-opacity="0.14"/>"#);
+    }
+
+    /// A dot, or a ring.
+    pub(super) fn dot(&mut self, [x, y]: [f64; 2], radius: f64, colour: &str, is_filled: bool) {
+        let fill = if is_filled { colour } else { "#FFFFFF" };
+        let place = format!(r#"cx="{}" cy="{}" r="{}""#, num(x), num(y), num(radius));
+        let _ = writeln!(self.body, r#"<circle {place} fill="{fill}" stroke="{colour}" stroke-width="1.4"/>"#);
+    }
+
     /// Bars side by side from `x` on, each a [start, stop) in whole pixels, ascending; `y` is their middle.
     pub(super) fn bars(&mut self, [x, y]: [f64; 2], height: f64, runs: &[(u32, u32)], stroke: &str) {
         let Some(&(first, _)) = runs.first() else { return };
@@ -127,6 +149,11 @@ impl Svg {
             self.body
         )
     }
+}
+
+/// Points as an attribute holds them.
+fn places(points: &[[f64; 2]]) -> String {
+    points.iter().map(|[x, y]| format!("{},{}", num(*x), num(*y))).collect::<Vec<_>>().join(" ")
 }
 
 /// A tenth of a pixel is fine enough. What is not finite is no place: 0.
