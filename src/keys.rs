@@ -82,6 +82,10 @@ impl CageName {
         format!("{ROOT}/{self}/event/{}", delay.0)
     }
 
+    pub fn score(&self) -> String {
+        format!("{ROOT}/{self}/score")
+    }
+
     pub fn status(&self) -> String {
         format!("{ROOT}/{self}/status")
     }
@@ -125,6 +129,11 @@ impl Rigs {
     /// The events of all cages of these rigs, at every delay.
     pub fn events(&self) -> String {
         format!("{ROOT}/{}/*/event/*", self.chunk())
+    }
+
+    /// The scores of all cages of these rigs.
+    pub fn scores(&self) -> String {
+        format!("{ROOT}/{}/*/score", self.chunk())
     }
 
     /// The status messages of all cages of these rigs.

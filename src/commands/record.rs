@@ -18,9 +18,6 @@ use crate::live::session::{ENDPOINT, Endpoints, Patience, listening};
 /// How often the command looks whether it is done, and whether writing fails.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Where a recorder beside a detector is reached by the rigs that the detector tells of it.
-const NEARBY: &str = "tcp/127.0.0.1:0";
-
 /// Record poses, stream descriptions, events and statuses of live cages as they come, into MCAP files, until Ctrl-C.
 ///
 /// Unless --listen or --connect says otherwise: listens on this machine (tcp/127.0.0.1:7447) as a detector does, or,
@@ -119,12 +116,7 @@ fn open(endpoints: &Endpoints) -> anyhow::Result<Session> {
         }
         say(&format!("{ENDPOINT} is taken: joining who is there"));
     }
-    let mut endpoints = endpoints.clone().or_connect();
-    if endpoints.listen.is_empty() {
-        // Peers pass on nothing for others: a rig has to find its way here.
-        endpoints.listen.push(NEARBY.to_owned());
-    }
-    Ok(endpoints.open(Patience::Detector)?)
+    Ok(endpoints.clone().or_connect().or_nearby().open(Patience::Detector)?)
 }
 
 /// Says which files were begun since the last time.

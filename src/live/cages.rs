@@ -2,28 +2,29 @@
 //!
 //! A plain value: it does no IO, and time is passed in.
 
+mod outcome;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use self::outcome::{Decision, Outcome, Scored};
 use crate::acquire::description::{Described, StreamId};
 use crate::acquire::wire::Content;
-use crate::core::{Advance, Cage, CoreError, Note, Past};
+use crate::core::{Cage, CoreError, Note, Past};
 use crate::keys::{CAGES_MAX, CageName};
 use crate::live::clock::Moment;
 use crate::live::intake::Arrival;
 use crate::live::keeper::Keep;
 use crate::live::pace::{self, Pace, Unpaced};
 use crate::live::status::{Notice, State};
-use crate::live::timing::{Age, Limits, Timing};
+use crate::live::timing::{Limits, Timing};
 use crate::model::Model;
-use crate::output::Transition;
-use crate::output::event::{Setting, Verdict};
 use crate::output::ticklog::{Kept, Life};
 use crate::poses::Frame;
 use crate::presence::Attended;
 use crate::stream::Origin;
-use crate::time::DelayTicks;
+use crate::time::Tick;
 
 /// How long a publisher may be silent, or all of its frames refused, before another takes over its cage, in seconds.
 pub const TAKEOVER_SECS: u64 = 2;
@@ -44,6 +45,8 @@ pub struct Cages {
     idle: Duration,
     open: HashMap<CageName, Open>,
     epoch_last: i64,
+    /// Somebody watches scores: they are handed on.
+    pub watched: bool,
     /// `None`: nothing is kept for a restart.
     recall: Option<Recall>,
     /// Credit of cages that were closed, so that ends and beginnings without end are no way around it.
@@ -74,58 +77,10 @@ struct Open {
     misfit: Option<Arc<Model>>,
 }
 
-/// What came of a frame, an END mark or the passing of time.
-#[derive(Default)]
-pub struct Outcome {
-    pub decisions: Vec<Decision>,
-    pub notices: Vec<Notice>,
-    /// Cages that were closed.
-    pub closed: Vec<CageName>,
-    pub ticks: u32,
-    pub resets: u32,
-    /// Frames taken, 0 or 1.
-    pub frames: u64,
-    /// Why the frame was refused.
-    pub refused: Option<&'static str>,
-    /// Of the frame, where it was taken.
-    pub age: Option<Age>,
-    /// Ticks that a restart would have to know.
-    pub kept: Vec<(CageName, Keep)>,
-    /// The frame opened its cage, which may have cost a whole window.
-    pub opened: bool,
-}
-
-/// A transition of a cage together with what its event needs besides it.
-pub struct Decision {
-    pub cage: CageName,
-    epoch: String,
-    described: Arc<Described>,
-    model: Arc<Model>,
-    transition: Transition,
-}
-
-impl Decision {
-    pub fn verdict(&self, decision_nanos: i64) -> Verdict {
-        let setting = Setting {
-            rig: self.cage.rig(),
-            cage: self.cage.cage(),
-            epoch: &self.epoch,
-            ethogram: self.model.ethogram(),
-            model: self.model.hash(),
-            stream: &self.described.stream,
-            capture_nanos: self.transition.decided_capture_nanos,
-            decision_nanos,
-            settled: self.model.delays().last().copied().unwrap_or(DelayTicks(0)),
-            warm_ticks: self.model.warm_ticks(),
-        };
-        Verdict::new(&self.transition, &setting)
-    }
-}
-
 impl Cages {
     /// `idle`: a cage of which no frame was taken for so long is closed.
     pub fn new(model: Arc<Model>, idle: Duration, recall: Option<Recall>) -> Self {
-        Self { model, idle, open: HashMap::new(), epoch_last: 0, recall, paces: HashMap::new() }
+        Self { model, idle, open: HashMap::new(), epoch_last: 0, watched: false, recall, paces: HashMap::new() }
     }
 
     pub fn count(&self) -> usize {
@@ -255,7 +210,13 @@ impl Cages {
             outcome.refused = Some(open.refused);
             return;
         };
-        match cage.push(frame) {
+        let mut scores = Vec::new();
+        let mut watch = |tick: Tick, of_tick: &[f32]| {
+            if self.watched {
+                scores.push((tick, of_tick.to_vec()));
+            }
+        };
+        match cage.push_watched(frame, &mut watch) {
             Ok(mut advance) => {
                 open.taken = now.monotonic;
                 open.refused_since = None;
@@ -278,6 +239,11 @@ impl Cages {
                 if self.recall.is_some() {
                     open.keep(name, outcome);
                 }
+                let scored = |(tick, scores)| {
+                    let (cage, described) = (name.clone(), Arc::clone(&open.described));
+                    Scored { cage, tick, frame: frame.number, scores, described, model: Arc::clone(&model) }
+                };
+                outcome.scores.extend(scores.into_iter().map(scored));
                 outcome.add(name, open, &model, advance);
             }
             Err(error) => {
@@ -469,19 +435,4 @@ impl Open {
 
 fn notice(name: &CageName, open: &Open, model: &Model, state: State) -> Notice {
     Notice { cage: name.clone(), origin: open.described.stream.origin(), model: model.hash().to_owned(), state }
-}
-
-impl Outcome {
-    fn add(&mut self, name: &CageName, open: &Open, model: &Arc<Model>, advance: Advance) {
-        self.ticks += advance.ticks;
-        self.resets += advance.resets;
-        let decision = |transition: Transition| Decision {
-            cage: name.clone(),
-            epoch: open.epoch.clone(),
-            described: Arc::clone(&open.described),
-            model: Arc::clone(model),
-            transition,
-        };
-        self.decisions.extend(advance.transitions.into_iter().map(decision));
-    }
 }

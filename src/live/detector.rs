@@ -111,9 +111,10 @@ impl Detector {
         // loop itself runs inside a pool of one thread.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "inference".to_owned()).build()?;
         let inference = spawn("inference owner", move || pool.install(|| inference.work()))?;
+        let subscribers = callbacks.subscribe(session, &config.rigs)?;
+        // Last of all: zenoh keeps declarations in order, so whoever sees the token knows that frames are heard.
         let token = session.liveliness().declare_token(detector_alive(&session.zid().to_string()));
         let token = token.wait().map_err(LiveError::zenoh("declaring the liveliness token"))?;
-        let subscribers = callbacks.subscribe(session, &config.rigs)?;
         Ok(Self {
             callbacks,
             subscribers,

@@ -3,15 +3,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use zenoh::matching::MatchingStatus;
 use zenoh::qos::{CongestionControl, Priority};
 use zenoh::{Session, Wait};
 use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
 
 use crate::acquire::wire::ENCODING_JSON;
-use crate::keys::CageName;
+use crate::keys::{CageName, Rigs};
+use crate::live::cages::Scored;
 use crate::live::queue::{LaneQueue, Popped, Pushed, WhenFull};
 use crate::live::tally::{Latency, Tallies};
 use crate::live::{LiveError, spawn};
@@ -26,7 +29,6 @@ pub const HISTORY_EVENTS: usize = 256;
 pub const PUBLISHERS_MAX: usize = 1024;
 
 /// Something to publish.
-#[derive(Debug)]
 pub enum Outgoing {
     /// An event that is in the journal.
     Event {
@@ -39,12 +41,23 @@ pub enum Outgoing {
         cage: CageName,
         json: String,
     },
+    /// For whoever watches; becomes JSON here, off the inference thread.
+    Scores(Scored),
+}
+
+impl Outgoing {
+    fn cage(&self) -> &CageName {
+        match self {
+            Self::Event { cage, .. } | Self::Status { cage, .. } | Self::Scores(Scored { cage, .. }) => cage,
+        }
+    }
 }
 
 /// Messages on their way to the wire.
-#[derive(Debug)]
 pub struct Outbox {
     queue: LaneQueue<CageName, Outgoing>,
+    /// Somebody subscribes to scores.
+    watched: AtomicBool,
 }
 
 impl Default for Outbox {
@@ -55,13 +68,17 @@ impl Default for Outbox {
 
 impl Outbox {
     pub fn new() -> Self {
-        Self { queue: LaneQueue::new(OUTGOING_MAX) }
+        Self { queue: LaneQueue::new(OUTGOING_MAX), watched: AtomicBool::new(false) }
+    }
+
+    /// Whether anybody subscribes to scores of any cage: otherwise none need to be made.
+    pub fn scores_are_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
     }
 
     /// Queues a message; where its cage has too many, the oldest of them is given up and counted.
     pub fn send(&self, message: Outgoing, tallies: &Tallies) {
-        let (Outgoing::Event { cage, .. } | Outgoing::Status { cage, .. }) = &message;
-        let cage = cage.clone();
+        let cage = message.cage().clone();
         match self.queue.push(&cage, message, WhenFull::DropOldest) {
             Pushed::Displaced(Outgoing::Event { cage, .. }) | Pushed::Closed(Outgoing::Event { cage, .. }) => {
                 tallies.with(&cage, |tally| tally.counts.lose_unpublished());
@@ -81,7 +98,15 @@ impl Outbox {
 
 /// Starts the thread; it ends when the outbox is closed and drained.
 pub fn start(session: Session, outbox: Arc<Outbox>, tallies: Arc<Tallies>) -> Result<JoinHandle<()>, LiveError> {
+    // Never put to: it tells whether somebody subscribes to scores.
+    let scores = session.declare_publisher(Rigs::All.scores()).wait();
+    let scores = scores.map_err(LiveError::zenoh("declaring the scores"))?;
+    let watcher = Arc::clone(&outbox);
+    let on_match = move |status: MatchingStatus| watcher.watched.store(status.matching(), Ordering::Relaxed);
+    let matching = scores.matching_listener().callback(on_match).wait();
+    let matching = matching.map_err(LiveError::zenoh("listening for subscribers"))?;
     spawn("publication", move || {
+        let _matching = (scores, matching);
         let mut herald = Herald { session, publishers: HashMap::new(), turn: 0 };
         while let Some(message) = outbox.queue.pop_or_closed() {
             match message {
@@ -96,6 +121,7 @@ pub fn start(session: Session, outbox: Arc<Outbox>, tallies: Arc<Tallies>) -> Re
                     });
                 }
                 // A status is said again in a few seconds: one that is lost is not worth counting.
+                Outgoing::Scores(scored) => drop(herald.scores(&scored)),
                 Outgoing::Status { cage, json } => drop(herald.status(&cage, json)),
             }
         }
@@ -133,6 +159,15 @@ impl Herald {
         publisher.put(json).wait()?;
         self.publishers.insert(key, (publisher, self.turn));
         Ok(())
+    }
+
+    fn scores(&self, scored: &Scored) -> zenoh::Result<()> {
+        self.session
+            .put(scored.cage.score(), scored.message().to_json())
+            .encoding(ENCODING_JSON)
+            .congestion_control(CongestionControl::Drop)
+            .priority(Priority::Data)
+            .wait()
     }
 
     fn status(&self, cage: &CageName, json: String) -> zenoh::Result<()> {

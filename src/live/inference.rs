@@ -85,6 +85,7 @@ impl Inference {
     }
 
     fn arrival(&mut self, arrival: &Arrival) {
+        self.cages.watched = self.outbox.scores_are_watched();
         let started = Moment::now();
         let outcome = self.cages.take(arrival, started);
         let took = started.monotonic.elapsed();
@@ -139,6 +140,9 @@ impl Inference {
                 self.tallies.with(&notice.cage, |tally| tally.counts.swap_alarms += 1);
             }
             self.tell(notice);
+        }
+        for scored in outcome.scores {
+            self.outbox.send(Outgoing::Scores(scored), &self.tallies);
         }
         for cage in &outcome.closed {
             self.tallies.with(cage, |tally| tally.closed = true);

@@ -34,6 +34,7 @@ pub mod session;
 pub mod status;
 pub mod tally;
 pub mod timing;
+pub mod watcher;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};

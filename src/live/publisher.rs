@@ -26,6 +26,11 @@ pub const SPEED_MAX: f64 = 1000.0;
 /// How often the stream description is put again.
 const DESCRIBE: Duration = Duration::from_secs(1);
 
+/// How often that is at the beginning, and for how long: whoever subscribes beside a subscriber that is already there makes
+/// no difference to the publisher, and sees no description until the next time.
+const DESCRIBE_AT_FIRST: Duration = Duration::from_millis(100);
+const AT_FIRST: Duration = Duration::from_secs(5);
+
 /// Further behind its schedule than this, a publisher begins a new schedule at the present: a camera does not catch up.
 const BEHIND_MAX: Duration = Duration::from_millis(100);
 
@@ -183,6 +188,7 @@ struct Rig<'a> {
     poses: Publisher<'a>,
     streams: Publisher<'a>,
     description: Vec<u8>,
+    started: Instant,
     described: Instant,
     /// Gets a message when someone subscribes to descriptions, who then needs one at once.
     joined: Receiver<()>,
@@ -230,6 +236,7 @@ impl<'a> Rig<'a> {
             streams,
             joined,
             description: description::encode(&stream),
+            started: Instant::now(),
             described: Instant::now(),
             shape,
             run: rand::random(),
@@ -268,11 +275,12 @@ impl<'a> Rig<'a> {
     /// Waits for the moment of a frame and repeats the description meanwhile; false when stopped before.
     fn wait_until(&mut self, due: Instant, stop: &Receiver<()>) -> Result<bool, LiveError> {
         loop {
-            if self.joined.try_recv().is_ok() || self.described.elapsed() >= DESCRIBE {
+            let every = if self.started.elapsed() < AT_FIRST { DESCRIBE_AT_FIRST } else { DESCRIBE };
+            if self.joined.try_recv().is_ok() || self.described.elapsed() >= every {
                 self.describe()?;
             }
             let now = Instant::now();
-            let wake = due.min(self.described + DESCRIBE);
+            let wake = due.min(self.described + every);
             match stop.recv_timeout(wake.saturating_duration_since(now)) {
                 Err(RecvTimeoutError::Timeout) if due <= Instant::now() => return Ok(true),
                 Err(RecvTimeoutError::Timeout) => {}

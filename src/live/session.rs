@@ -7,6 +7,9 @@ use crate::live::LiveError;
 /// Where a detector listens and a rig connects to, unless configured otherwise: loopback only.
 pub const ENDPOINT: &str = "tcp/127.0.0.1:7447";
 
+/// Any free port of this machine.
+const NEARBY: &str = "tcp/127.0.0.1:0";
+
 /// Most bytes of a zenoh message that is taken in at all; payloads have lower limits of their own.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
@@ -54,6 +57,16 @@ impl Endpoints {
     pub fn or_connect(mut self) -> Self {
         if self == Self::default() {
             self.connect.push(ENDPOINT.to_owned());
+        }
+        self
+    }
+
+    /// The same, and reachable on this machine: peers pass on nothing for others, so a rig has to find its way to whoever
+    /// wants its poses.
+    #[must_use]
+    pub fn or_nearby(mut self) -> Self {
+        if self.listen.is_empty() {
+            self.listen.push(NEARBY.to_owned());
         }
         self
     }

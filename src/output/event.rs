@@ -185,7 +185,9 @@ impl Verdict {
 }
 
 impl Animals {
-    fn new(subject: Subject, individuals: &[String]) -> Self {
+    /// # Panics
+    /// On more individuals than those named.
+    pub fn new(subject: Subject, individuals: &[String]) -> Self {
         let name = |slot: crate::behavior::Individual| individuals[usize::from(slot.0)].clone();
         match subject {
             Subject::One(individual) => Self::Alone { agent: name(individual) },

@@ -4,6 +4,7 @@ pub mod decoder;
 pub mod event;
 pub mod journal;
 pub mod ledger;
+pub mod scores;
 pub mod ticklog;
 
 use crate::behavior::Cell;

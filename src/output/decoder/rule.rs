@@ -39,6 +39,9 @@ pub enum RuleError {
 }
 
 impl DecodeRule {
+    /// A behavior that is never told.
+    pub const NEVER: Self = Self { on: 1.5, off: 1.5, duration_ticks_min: 1, gap_ticks_max: 0 };
+
     /// # Errors
     /// Anything outside the bounds that the fields state.
     pub fn checked(self) -> Result<Self, RuleError> {
