@@ -1,146 +1,168 @@
 //! `vibrissa demo`
 
-mod animals;
+mod plain;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use crossbeam::channel::{Receiver, Sender, bounded};
+use zenoh::Wait;
 
-use super::detect::{report, say, shout};
-use crate::acquire::wire::Encoding;
-use crate::keys::{CageName, Rigs};
-use crate::live::LiveError;
+use super::detect::{report, say};
+use super::simulate::live::{Rig, TruthEdge};
+use super::watch::{Known, show};
+use crate::keys::{CageName, Rigs, detector_alive};
 use crate::live::detector::{Config, Detector};
 use crate::live::interrupt::interrupts;
-use crate::live::listener::Listener;
-use crate::live::publisher::{Play, Played, play};
 use crate::live::session::{Endpoints, Patience, listening};
-use crate::model::Model;
-use crate::output::event::{Animals as Whom, EdgeWord, Event};
-use crate::stream::Origin;
+use crate::live::watcher::Watcher;
+use crate::model::{Model, bundle};
+use crate::simulate::preset::Preset;
+use crate::simulate::spec::Simulation;
+use crate::view::Terminal;
 
-const WELCOME: &str = "\
-Vibrissa watches two simulated rats. A rig in this process publishes their keypoints 30 times a second over zenoh,
-on this machine only; a detector takes them, advances its network tick by tick, writes every onset and offset of a
-behavior to its journal and then publishes it. What you see:
+/// How long the demo lasts where there is no terminal to end it from, in seconds.
+const SECONDS: u64 = 30;
 
-  12.3 s  rat1 + rat2  social  BEGINS ...   an event, as any program that subscribes receives it; \"delay\" is how long
-                                            the detector looked on before it decided
-  demo/cage1  frames ... | age ...          a line about the cage: counts since the start, and latencies as median/99th
-                                            percentile. \"age\" is from capture to arrival
+/// How long the two sides of the demo may take to find each other.
+const DETECTOR_WAIT: Duration = Duration::from_secs(10);
 
-The rats are drawn by chance and behave like no real ones: the verdicts mean nothing.
-";
+/// Edges of the truth that may wait to be looked at.
+const TRUTH_MAX: usize = 1024;
 
-/// Where the simulated animals come from.
-const SEED: u64 = 7;
-
-/// Watch two simulated animals: rig, zenoh and detector in one process.
+/// Watch simulated animals being watched: rig, zenoh, detector and a view in one process, no data needed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How long.
-    #[arg(long, default_value_t = 30, value_name = "N")]
-    seconds: u64,
+    /// How long; by default until q in a terminal, else 30 s.
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
     /// The model directory.
-    #[arg(long, default_value = "models/rat-dyads", value_name = "DIR")]
+    #[arg(long, default_value = "models/simulated", value_name = "DIR")]
     model: PathBuf,
+    /// Which of the simulated labs: their animals, camera and skeleton.
+    #[arg(long, default_value = "SimMars", value_name = "NAME")]
+    lab: String,
+    /// How well the animals are tracked: clean, rig or awful.
+    #[arg(long, default_value = "rig", value_name = "NAME")]
+    preset: String,
+    /// Other animals, doing other things.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Print lines of text, also in a terminal.
+    #[arg(long)]
+    plain: bool,
     /// Where to keep the journal; otherwise it lies in the system's folder for temporary files.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let model = Arc::new(Model::load(&args.model)?);
-    say(WELCOME);
-    say(&format!("model {} ({})", model.name(), model.hash()));
-    let kept = args.journal.is_some();
+    let mut simulation = Simulation::built_in();
+    simulation.seed = args.seed;
+    simulation.keep_labs(std::slice::from_ref(&args.lab))?;
+    let label_sets = told(&args.model, &simulation)?;
+    let model = Arc::new(Model::load_only(&args.model, &label_sets)?);
+    let preset = super::simulate::preset(&args.preset)?;
+
+    let in_terminal = !args.plain && Terminal::is_available();
+    if !in_terminal {
+        say(plain::WELCOME);
+        say(&format!("model {} ({})", model.name(), model.hash()));
+    }
     let name = format!("vibrissa-demo-{}.jsonl", std::process::id());
     let journal = args.journal.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
     let near =
         Endpoints { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() }.open(Patience::Detector)?;
     let far = Endpoints { listen: Vec::new(), connect: listening(&near) }.open(Patience::Rig)?;
     let confidence_min = model.card().confidence_min;
-    let detector = Detector::start(&near, model, &Config { confidence_min, ..Config::new(journal.clone()) })?;
-    let listener = Listener::new(&far, &Rigs::All)?;
-    let (stop, stopped) = bounded(1);
-    let rig = start_rig(far.clone(), stopped)?;
-    let start = Instant::now();
-    let watched = watch(&detector, &listener.events, start, Duration::from_secs(args.seconds));
-    let played = end_rig(rig, stop)?;
+    let config = Config { confidence_min, ..Config::new(journal.clone()) };
+    let detector = Detector::start(&near, Arc::clone(&model), &config)?;
+    let watcher = Watcher::new(&far, &Rigs::All)?;
+    wait_for_detector(&far)?;
+    let (stop, stopped) = bounded(0);
+    let (rig, truth) = start_rig(far.clone(), simulation, preset, stopped)?;
+
+    let seconds = args.seconds.or((!in_terminal).then_some(SECONDS));
+    let end = seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+    let watched = if in_terminal {
+        show(
+            &watcher,
+            &Known { model: Some(&model), detector: Some(&detector), truth: Some(&truth), label_sets: &label_sets },
+            end,
+        )
+    } else {
+        plain::watch(&detector, &watcher, &truth, &interrupts()?, end)
+    };
+    let published = end_rig(rig, stop);
     let tallies = detector.stop().context("detection did not end in order")?;
-    listener.events.try_iter().for_each(|event| say(&line(&event, start)));
+    if !in_terminal {
+        plain::rest(&watcher);
+    }
     say("");
     report(&tallies, true);
-    if kept {
-        say(&format!("journal: {}", journal.display()));
-    } else {
-        std::fs::remove_file(&journal).with_context(|| journal.display().to_string())?;
+    match &args.journal {
+        Some(journal) => say(&format!("journal: {}", journal.display())),
+        None => std::fs::remove_file(&journal).with_context(|| journal.display().to_string())?,
     }
     watched?;
     let taken: u64 = tallies.snapshot().iter().map(|(_, tally)| tally.counts.frames).sum();
-    say(&format!("the rig published {} frames, the detector took {taken}", played.frames));
+    say(&format!("the rig published {} frames, the detector took {taken}", published?));
     if taken == 0 {
         bail!("no frame came through");
     }
     Ok(())
 }
 
-fn start_rig(session: zenoh::Session, stop: Receiver<()>) -> anyhow::Result<JoinHandle<Result<Played, LiveError>>> {
-    let (stream, cage) = (animals::stream()?, CageName::new("demo", "cage1")?);
-    let how = Play { cage, origin: Origin::Simulated, speed: 1.0, lossless: false, encoding: Encoding::Binary };
-    let run = move || play(&session, &stream, animals::Animals::new(SEED), &how, &stop);
-    Ok(thread::Builder::new().name("rig".to_owned()).spawn(run)?)
+/// The label sets by which the lab is annotated and that the model knows; none, which is all, where it knows none of them.
+fn told(model: &Path, simulation: &Simulation) -> anyhow::Result<Vec<String>> {
+    let (card, ..) = bundle::read(model)?;
+    let sets = simulation.ethogram.label_sets();
+    let annotated = simulation.labs.iter().flat_map(|lab| &lab.annotated_by).map(|set| sets[*set].name.clone());
+    Ok(annotated.filter(|name| card.rules.contains_key(name)).collect())
+}
+
+/// Waits until the rig's side knows that the detector hears: no frame is to be lost in a demo.
+fn wait_for_detector(session: &zenoh::Session) -> anyhow::Result<()> {
+    let deadline = Instant::now() + DETECTOR_WAIT;
+    while Instant::now() < deadline {
+        let alive = session.liveliness().get(detector_alive("*")).wait();
+        let alive = alive.map_err(|error| anyhow::anyhow!("looking for the detector: {error}"))?;
+        if alive.recv().is_ok() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    bail!("the detector was not seen within {DETECTOR_WAIT:?}")
+}
+
+type RigThread = JoinHandle<anyhow::Result<u64>>;
+
+/// Publishes the animals of the first lab, and gives what really happens as it happens.
+fn start_rig(
+    session: zenoh::Session,
+    simulation: Simulation,
+    preset: Preset,
+    stop: Receiver<()>,
+) -> anyhow::Result<(RigThread, Receiver<TruthEdge>)> {
+    let (happens, truth) = bounded(TRUTH_MAX);
+    let cage = CageName::new("demo", "cage1")?;
+    let run = move || {
+        let lab = simulation.labs.first().context("a simulation has labs")?;
+        let rig = Rig { simulation: &simulation, lab, preset: &preset, cage, seed: simulation.seed };
+        // Nobody waits for who looks on.
+        rig.publish(&session, crate::acquire::wire::Encoding::Binary, &stop, |edge| drop(happens.try_send(edge)))
+    };
+    Ok((thread::Builder::new().name("rig".to_owned()).spawn(run)?, truth))
 }
 
 /// Lets the rig send its END mark.
-fn end_rig(rig: JoinHandle<Result<Played, LiveError>>, stop: Sender<()>) -> anyhow::Result<Played> {
+fn end_rig(rig: RigThread, stop: Sender<()>) -> anyhow::Result<u64> {
     drop(stop);
     match rig.join() {
-        Ok(played) => Ok(played?),
+        Ok(published) => published,
         Err(_) => bail!("the rig's thread panicked"),
     }
-}
-
-/// Prints events as they come and a line every few seconds.
-fn watch(detector: &Detector, events: &Receiver<Event>, start: Instant, time: Duration) -> anyhow::Result<()> {
-    let interrupts = interrupts()?;
-    let mut next_report = start + Duration::from_secs(5);
-    while start.elapsed() < time {
-        crossbeam::select! {
-            recv(events) -> event => if let Ok(event) = event { say(&line(&event, start)); },
-            recv(interrupts) -> _ => break,
-            default(Duration::from_millis(100)) => {}
-        }
-        if !detector.is_running() {
-            bail!("the inference thread ended by itself");
-        }
-        if Instant::now() >= next_report {
-            next_report += Duration::from_secs(5);
-            shout(detector.journal_failing().as_deref());
-            report(detector.tallies(), false);
-        }
-    }
-    Ok(())
-}
-
-fn line(event: &Event, start: Instant) -> String {
-    let verdict = &event.verdict;
-    let whom = match &verdict.animals {
-        Whom::Directed { agent, target } => format!("{agent} → {target}"),
-        Whom::Undirected { animals: [first, second] } => format!("{first} + {second}"),
-        Whom::Alone { agent } => agent.clone(),
-    };
-    let edge = match verdict.edge {
-        EdgeWord::Onset => "BEGINS",
-        EdgeWord::Offset => "ends",
-        EdgeWord::Retraction => "is taken back",
-        EdgeWord::Abandoned => "was lost sight of",
-    };
-    let (secs, delay_secs) = (start.elapsed().as_secs_f64(), f64::from(verdict.delay) / crate::time::TICK_RATE_HZ);
-    let (behavior, score) = (&verdict.behavior, verdict.score);
-    format!("{secs:6.1} s  {whom}  {behavior}  {edge}  (score {score:.2}, delay {delay_secs:.1} s)")
 }
