@@ -74,7 +74,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let directory = args.model.clone().or_else(|| settings.as_ref().map(|settings| settings.model.clone()));
     let model = directory.and_then(|directory| {
-        let found = Model::load(&directory).map_err(anyhow::Error::from);
+        let label_sets = settings.as_ref().map(|settings| settings.label_sets.clone()).unwrap_or_default();
+        let found = Model::load_only(&directory, &label_sets).map_err(anyhow::Error::from);
         report.say("model", found.map(|model| (describe(&directory, &model), model)).map(|(line, model)| (model, line)))
     });
     if let (Some(settings), Some(_)) = (&settings, &args.config) {

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,9 @@ pub struct Args {
     /// The model directory [default: models/rat-dyads].
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// Tell only of this label set (repeatable) [default: all that the model knows].
+    #[arg(long, value_name = "NAME")]
+    lab: Vec<String>,
     /// The rig to serve, or '*' for all [default: *].
     #[arg(long, value_name = "RIG")]
     rig: Option<Rigs>,
@@ -61,7 +64,10 @@ pub struct Args {
 impl Args {
     fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
-        let Self { model, rig, endpoints, journal, ticks, metrics, .. } = self.clone();
+        let Self { model, lab, rig, endpoints, journal, ticks, metrics, .. } = self.clone();
+        if !lab.is_empty() {
+            settings.label_sets = lab;
+        }
         settings.model = model.unwrap_or(settings.model);
         settings.rig = rig.unwrap_or(settings.rig);
         settings.journal = journal.unwrap_or(settings.journal);
@@ -78,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let settings = args.settings()?;
     // First of all: a hangup that nobody listens to ends the process.
     let hangups = hangups()?;
-    let model = Arc::new(Model::load(&settings.model)?);
+    let model = Arc::new(Model::load_only(&settings.model, &settings.label_sets)?);
     let misfits = settings.misfits(&model);
     anyhow::ensure!(misfits.is_empty(), "{}: {}", settings.model.display(), misfits.join("; "));
     if let Some(address) = settings.metrics {
@@ -97,7 +103,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     say(&format!("journal {}, next event {}", settings.journal.display(), recovery.sequence_next));
     say(&format!("waiting for poses on {} at {}", config.rigs.poses(), listening(&session).join(", ")));
-    let ended = watch(&detector, args, &settings.model, &hangups);
+    let ended = watch(&detector, args, &settings, &hangups);
     say("ending: finishing the frames that wait");
     let tallies = detector.stop().context("detection did not end in order")?;
     report(&tallies, true);
@@ -105,7 +111,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Prints lines until it is time to end.
-fn watch(detector: &Detector, args: &Args, model: &Path, hangups: &Receiver<()>) -> anyhow::Result<()> {
+fn watch(detector: &Detector, args: &Args, settings: &Settings, hangups: &Receiver<()>) -> anyhow::Result<()> {
     let interrupts = interrupts()?;
     let every = Duration::from_secs(args.report);
     // What lies beyond the clock's end is for ever.
@@ -114,7 +120,7 @@ fn watch(detector: &Detector, args: &Args, model: &Path, hangups: &Receiver<()>)
     while interrupts.recv_timeout(LOOK) == Err(crossbeam::channel::RecvTimeoutError::Timeout) {
         let now = Instant::now();
         if hangups.try_recv().is_ok() {
-            reload(detector, model);
+            reload(detector, settings);
         }
         if !detector.is_running() {
             bail!("the inference thread ended by itself");
@@ -133,8 +139,8 @@ fn watch(detector: &Detector, args: &Args, model: &Path, hangups: &Receiver<()>)
 }
 
 /// Reads the model directory again, as SIGHUP asks for. A model that cannot be used changes nothing.
-fn reload(detector: &Detector, directory: &Path) {
-    match Model::load(directory) {
+fn reload(detector: &Detector, settings: &Settings) {
+    match Model::load_only(&settings.model, &settings.label_sets) {
         Ok(model) if model.hash() == detector.model_hash() => say("the model has not changed"),
         Ok(model) => {
             say(&format!("model {} ({}) from now on", model.name(), model.hash()));

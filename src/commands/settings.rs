@@ -21,6 +21,8 @@ pub const IDLE_SECS_MAX: u64 = 3600;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub model: PathBuf,
+    /// Label sets of which anything is told; of all where none is named.
+    pub label_sets: Vec<String>,
     pub rig: Rigs,
     pub endpoints: Endpoints,
     pub journal: PathBuf,
@@ -49,6 +51,8 @@ pub enum SettingsError {
 #[serde(deny_unknown_fields)]
 struct RawSettings {
     model: Option<PathBuf>,
+    #[serde(default)]
+    label_sets: Vec<String>,
     rig: Option<String>,
     #[serde(default)]
     listen: Vec<String>,
@@ -76,6 +80,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             model: "models/rat-dyads".into(),
+            label_sets: Vec::new(),
             rig: Rigs::All,
             endpoints: Endpoints::default(),
             journal: "vibrissa-events.jsonl".into(),
@@ -134,6 +139,7 @@ impl Settings {
         };
         Ok(Self {
             model: raw.model.map_or(defaults.model, here),
+            label_sets: raw.label_sets,
             rig,
             endpoints: Endpoints { listen: raw.listen, connect: raw.connect },
             journal: raw.journal.map_or(defaults.journal, here),

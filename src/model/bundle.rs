@@ -107,6 +107,31 @@ pub enum ModelError {
     Weights { path: PathBuf, source: candle_core::Error },
 }
 
+/// Card, weights and hash of a model directory, as they lie there.
+///
+/// # Errors
+/// Unreadable or malformed files, and weights that are not those of the card.
+pub fn read(directory: &Path) -> Result<(Card, HashMap<String, Tensor>, String), ModelError> {
+    let card_path = directory.join(CARD_FILE);
+    let text =
+        std::fs::read_to_string(&card_path).map_err(|source| ModelError::Read { path: card_path.clone(), source })?;
+    let card: Card = toml::from_str(&text).map_err(|source| ModelError::Card { path: card_path.clone(), source })?;
+    let path = directory.join(WEIGHTS_FILE);
+    let size = std::fs::metadata(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?.len();
+    if size > WEIGHTS_BYTES_MAX {
+        return Err(ModelError::TooLarge { path, got: size });
+    }
+    let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+    if weights_hash(&bytes) != card.weights_hash {
+        let (expected, got) = (card.weights_hash, weights_hash(&bytes));
+        return Err(ModelError::Value { path, key: "weights_hash", expected, got });
+    }
+    let hash = hash_of(&card, &bytes);
+    let weights = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+        .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
+    Ok((card, weights, hash))
+}
+
 /// A checked model, ready to run.
 #[derive(Debug)]
 pub struct Model {
@@ -124,24 +149,30 @@ impl Model {
     /// Unreadable or malformed files, another feature version or tick rate, an architecture out of bounds, missing
     /// rules, and weights that do not fit or are not finite; each with file, expected and found.
     pub fn load(directory: &Path) -> Result<Self, ModelError> {
-        let card_path = directory.join(CARD_FILE);
-        let text = std::fs::read_to_string(&card_path)
-            .map_err(|source| ModelError::Read { path: card_path.clone(), source })?;
-        let card: Card =
-            toml::from_str(&text).map_err(|source| ModelError::Card { path: card_path.clone(), source })?;
-        let path = directory.join(WEIGHTS_FILE);
-        let size = std::fs::metadata(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?.len();
-        if size > WEIGHTS_BYTES_MAX {
-            return Err(ModelError::TooLarge { path, got: size });
+        Self::load_only(directory, &[])
+    }
+
+    /// As [`Model::load`], but only behaviors of these label sets are ever told; of all where none is named. What is told
+    /// is part of what the hash stands for.
+    ///
+    /// # Errors
+    /// As [`Model::load`], and a label set that the model does not know.
+    pub fn load_only(directory: &Path, label_sets: &[String]) -> Result<Self, ModelError> {
+        let (mut card, weights, mut hash) = read(directory)?;
+        if let Some(unknown) = label_sets.iter().find(|name| !card.rules.contains_key(*name)) {
+            let expected = format!("label sets out of {:?}", card.rules.keys().collect::<Vec<_>>());
+            let path = directory.join(CARD_FILE);
+            return Err(ModelError::Value { path, key: "label_sets", expected, got: unknown.clone() });
         }
-        let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
-        if weights_hash(&bytes) != card.weights_hash {
-            let (expected, got) = (card.weights_hash, weights_hash(&bytes));
-            return Err(ModelError::Value { path, key: "weights_hash", expected, got });
+        let is_silent = |set: &String| !label_sets.is_empty() && !label_sets.contains(set);
+        for (_, behaviors) in card.rules.iter_mut().filter(|(set, _)| is_silent(set)) {
+            for by_delay in behaviors.values_mut() {
+                by_delay.fill(DecodeRule::NEVER);
+            }
         }
-        let hash = hash_of(&card, &bytes);
-        let weights = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-            .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
+        if card.rules.keys().any(is_silent) {
+            hash = hash_of(&card, card.weights_hash.as_bytes());
+        }
         Self::assemble(card, weights, hash, directory)
     }
 

@@ -1,12 +1,17 @@
 //! The program as a user runs it: train, resume, predict, replay into detect.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
+use vibrissa::core::Cage;
 use vibrissa::corpus::mabe::submission;
+use vibrissa::model::Model;
 use vibrissa::model::bundle::{self, Card};
+use vibrissa::output::Transition;
 use vibrissa::output::event::{EdgeWord, Event};
 
 use crate::common::corpus_dir;
@@ -245,6 +250,34 @@ fn a_model_directory_that_cannot_be_used_is_refused_with_file_and_reason() {
         std::fs::write(&file, bad).unwrap();
         assert!(refused(&model).contains("model.safetensors"), "{} bytes", bad.len());
     }
+}
+
+#[test]
+fn a_model_tells_only_of_the_label_sets_that_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let card = world::card(&[0]);
+    bundle::save(folder.path(), &card, &world::weights(&card, 1)).unwrap();
+    let only = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Model::load_only(folder.path(), &names).map_err(|error| error.to_string())
+    };
+    let [all, one, both] = [&[][..], &["A"], &["A", "B"]].map(|names| Arc::new(only(names).unwrap()));
+    assert_eq!(all.hash(), both.hash());
+    assert_ne!(all.hash(), one.hash(), "what decides has another name");
+    let error = only(&["C"]).unwrap_err();
+    assert!(error.contains(r#"label_sets: expected label sets out of ["A", "B"], got C"#), "{error}");
+
+    let told = |model: &Arc<Model>| -> HashSet<String> {
+        let mut cage = Cage::open(Arc::clone(model), &world::stream(2)).unwrap();
+        let mut transitions = Vec::new();
+        for number in 0..300 {
+            transitions.extend(cage.push(&world::frame(2, number, 3)).unwrap().transitions);
+        }
+        let set = |transition: &Transition| model.ethogram().label_set_of(transition.cell.behavior);
+        transitions.iter().map(|transition| model.ethogram().label_sets()[set(transition)].name.clone()).collect()
+    };
+    assert_eq!(told(&all), HashSet::from(["A".to_owned(), "B".to_owned()]));
+    assert_eq!(told(&one), HashSet::from(["A".to_owned()]));
 }
 
 #[test]
