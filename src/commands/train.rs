@@ -8,10 +8,12 @@ use anyhow::Context;
 
 use super::corpora;
 use crate::corpus::catalog::defaults_of;
+use crate::corpus::session::Session;
 use crate::corpus::{Corpus, Split};
 use crate::live::interrupt::interrupts;
+use crate::model::bundle;
 use crate::train::config::TrainConfig;
-use crate::train::sessions::Session;
+use crate::train::start::Donor;
 use crate::train::{Material, train};
 
 /// Train a model on annotated recordings.
@@ -27,6 +29,10 @@ pub struct Args {
     /// The model directory to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Start from what another model has learned, rather than at random: all weights that both networks have, and body
+    /// parts by their names. Behaviors of other label sets are learned anew.
+    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    from: Option<PathBuf>,
     /// Go on from the checkpoint in the model directory.
     #[arg(long)]
     resume: bool,
@@ -44,9 +50,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     config.schedule.seed = args.seed.unwrap_or(config.schedule.seed);
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
     config.check().context("on the command line")?;
-    let description = args.config.parent().unwrap_or(".".as_ref()).join(&config.description);
-    let corpus = corpora::open(&args.corpus, &description)?;
-    let material = material(&corpus, config.schedule.crop_ticks as usize)?;
+    let beside = args.config.parent().unwrap_or(".".as_ref());
+    let description = config.description.as_ref().map(|description| beside.join(description));
+    let corpus = corpora::open(&args.corpus, description.as_deref())?;
+    let mut material = material(&corpus, config.schedule.crop_ticks as usize)?;
+    if let Some(model) = &args.from {
+        let (card, weights, _) = bundle::read(model)?;
+        material.donor = Some(Donor { vocabulary: card.vocabulary, weights });
+    }
     let stop = stop_when_interrupted()?;
     train(&material, &config, &args.out, args.resume, &stop)
 }
@@ -78,6 +89,7 @@ fn material(corpus: &Corpus, crop_ticks: usize) -> anyhow::Result<Material> {
         source: corpus.source().to_owned(),
         defaults: defaults.with_context(|| format!("{}: no annotated recordings", corpus.name()))?,
         confidence_min: corpus.confidence_min(),
+        donor: None,
     };
     let sets = material.ethogram.label_sets().iter().enumerate();
     let unknown: Vec<&str> = sets

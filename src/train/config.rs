@@ -11,8 +11,9 @@ use crate::time::{DelayTicks, WINDOW_TICKS};
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// What the corpus's files cannot say, relative to this file.
-    pub description: PathBuf,
+    /// What the files of a corpus cannot say, relative to this file; a corpus in the layout of `MABe` needs none.
+    #[serde(default)]
+    pub description: Option<PathBuf>,
     #[serde(default)]
     pub schedule: Schedule,
     #[serde(default)]
@@ -242,6 +243,6 @@ mod tests {
         let error = TrainConfig::parse(text).unwrap_err().to_string();
         assert_eq!(error, "optimiser.drop_rate: expected 0 to 0.9, got 1.5");
         assert!(TrainConfig::parse("description = \"d.toml\"\nepochz = 3").is_err());
-        assert!(TrainConfig::parse("description = \"d.toml\"").is_ok());
+        assert!(TrainConfig::parse("").is_ok());
     }
 }

@@ -3,11 +3,13 @@
 pub mod augment;
 pub mod checkpoint;
 pub mod config;
+pub mod crops;
 pub mod loss;
 pub mod optimiser;
 pub mod profile;
 pub mod rules;
-pub mod sessions;
+pub mod start;
+
 pub mod step;
 pub mod validate;
 
@@ -23,9 +25,10 @@ use self::checkpoint::{Checkpoint, RunState};
 use self::config::TrainConfig;
 use self::loss::ClassWeights;
 use self::optimiser::Optimiser;
-use self::sessions::Session;
+use self::start::Donor;
 use self::step::Stepper;
 use crate::behavior::Ethogram;
+use crate::corpus::session::Session;
 use crate::model::budget::Budget;
 use crate::model::bundle::{self, Card, Provenance};
 use crate::model::variables::Variables;
@@ -44,6 +47,8 @@ pub struct Material {
     pub source: String,
     pub defaults: StreamDefaults,
     pub confidence_min: f32,
+    /// The model to start from, instead of random weights.
+    pub donor: Option<Donor>,
 }
 
 impl Material {
@@ -96,6 +101,11 @@ impl<'a> Run<'a> {
         let vocabulary = material.vocabulary();
         let variables = Variables::new(config.schedule.seed);
         let stepper = Stepper::new(config, &material.train, &material.ethogram, &vocabulary, &variables)?;
+        if let Some(donor) = &material.donor {
+            let adopted = start::adopt(&variables, &vocabulary, donor)?;
+            let start::Adopted { variables, of, parts, of_parts } = adopted;
+            println!("starting from another model: {variables} of {of} variables, {parts} of {of_parts} body parts");
+        }
         let steps_total = config.schedule.epochs * config.schedule.steps_per_epoch;
         let mut optimiser = Optimiser::new(&variables, config.optimiser.clone(), steps_total)?;
         say_budget(material, config);
@@ -265,6 +275,7 @@ fn say_budget(material: &Material, config: &TrainConfig) {
 fn fingerprint(material: &Material, config: &TrainConfig) -> String {
     let config = TrainConfig { stop_after_epochs: None, ..config.clone() };
     let (train, validation) = (names(&material.train), names(&material.validation));
+    // Where it started is in the weights of the checkpoint.
     let run = format!("{config:?} {:?} {train:?} {validation:?}", material.ethogram);
     blake3::hash(run.as_bytes()).to_hex()[..16].to_owned()
 }
