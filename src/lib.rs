@@ -7,6 +7,7 @@
 //!  (zenoh)       decode,    even ticks  egocentric   HHSTF    bouts    (zenoh, journal)
 //!                identity   512 a cage  kinematics   step
 //! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, predict, replay, score, summary, review
+//! simulate ─▶ recordings, or pose frames                     baseline ─▶ rules beside the network
 //! ```
 //!
 //! # Invariants
@@ -17,8 +18,9 @@
 //! - Only [`live`] and the commands that open its sessions know zenoh, only [`corpus`] and [`commands`] know recordings'
 //!   files, and only [`output::journal`] and [`output::ticklog`] write while detecting; [`live::recorder`] is a program
 //!   of its own.
-//! - [`inspect`], [`score`], [`summary`] and [`review`] are plain values over recordings, labels and verdicts: they read no
-//!   file, and nothing live depends on them.
+//! - [`simulate`], [`baseline`], [`view`], [`inspect`], [`score`], [`summary`] and [`review`] are plain values over
+//!   recordings, labels and verdicts: they read no file, and nothing live depends on them (of [`view`], its `Terminal` alone
+//!   touches a terminal).
 //! - Nothing depends on [`train`] but its command.
 //! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on whether an even or an odd number of ticks came
 //!   before them (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
@@ -40,9 +42,11 @@
 //! | D | decision delays |
 //! | N | cells: (behavior, subject) combinations, see [`behavior::Cell`] |
 
+pub mod anatomy;
 pub mod behavior;
 pub mod core;
 pub mod keys;
+pub mod plane;
 pub mod poses;
 pub mod presence;
 pub mod skeleton;
@@ -50,6 +54,7 @@ pub mod stream;
 pub mod time;
 
 pub mod acquire;
+pub mod baseline;
 pub mod buffer;
 pub mod commands;
 pub mod corpus;
@@ -60,8 +65,10 @@ pub mod model;
 pub mod output;
 pub mod review;
 pub mod score;
+pub mod simulate;
 pub mod summary;
 pub mod train;
+pub mod view;
 
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]

@@ -20,6 +20,7 @@ struct Cli {
 enum Command {
     Demo(commands::demo::Args),
     Detect(commands::detect::Args),
+    Watch(commands::watch::Args),
     Check(commands::check::Args),
     Inspect(commands::inspect::Args),
     Import(commands::import::Args),
@@ -29,7 +30,9 @@ enum Command {
     Profile(commands::profile::Args),
     Evaluate(commands::evaluate::Args),
     Predict(commands::predict::Args),
+    Ethology(commands::ethology::Args),
     Score(commands::score::Args),
+    Simulate(commands::simulate::Args),
     Summary(commands::summary::Args),
     Review(commands::review::Args),
 }
@@ -39,6 +42,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        Command::Watch(args) => commands::watch::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Check(args) => commands::check::run(&args),
@@ -47,8 +51,10 @@ fn main() -> anyhow::Result<()> {
         Command::Train(args) => commands::train::run(&args),
         Command::Profile(args) => commands::profile::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Ethology(args) => commands::ethology::run(&args),
         Command::Predict(args) => commands::predict::run(&args),
         Command::Score(args) => commands::score::run(&args),
+        Command::Simulate(args) => commands::simulate::run(&args),
         Command::Summary(args) => commands::summary::run(&args),
         Command::Review(args) => commands::review::run(&args),
     }

@@ -25,11 +25,11 @@ def until(what, holds):
 
 
 class Detector:
-    """`vibrissa detect` with the model that ships, on a free port of this machine."""
+    """`vibrissa detect` on a free port of this machine, with the model of the rats or another one."""
 
-    def __init__(self, folder, *arguments):
+    def __init__(self, folder, *arguments, model="models/rat-dyads"):
         self.journal_file = folder / "journal.jsonl"
-        where = ["--listen", "tcp/127.0.0.1:0", "--model", ROOT / "models/rat-dyads", "--journal", self.journal_file]
+        where = ["--listen", "tcp/127.0.0.1:0", "--model", ROOT / model, "--journal", self.journal_file]
         self.process = subprocess.Popen([BINARY, "detect", *where, *arguments], stdout=subprocess.PIPE, text=True)
         self.lines, self.sessions = [], []
         self.reader = threading.Thread(target=lambda: self.lines.extend(self.process.stdout), daemon=True)

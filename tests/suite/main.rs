@@ -11,5 +11,6 @@ mod live;
 mod range;
 mod rebuild;
 mod record;
+mod simulated;
 mod twin;
 mod world;
