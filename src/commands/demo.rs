@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use crossbeam::channel::{Receiver, Sender, bounded};
 use zenoh::Wait;
+use zenoh::sample::Locality;
 
 use super::detect::{report, say};
 use super::simulate::live::{Rig, TruthEdge};
 use super::watch::{Known, show};
-use crate::keys::{CageName, Rigs, detector_alive};
+use crate::keys::{CageName, Rigs};
 use crate::live::detector::{Config, Detector};
 use crate::live::interrupt::interrupts;
 use crate::live::session::{Endpoints, Patience, listening};
@@ -37,7 +38,7 @@ const TRUTH_MAX: usize = 1024;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How long; by default until q in a terminal, else 30 s.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
     /// The model directory.
     #[arg(long, default_value = "models/simulated", value_name = "DIR")]
@@ -65,6 +66,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     simulation.keep_labs(std::slice::from_ref(&args.lab))?;
     let label_sets = told(&args.model, &simulation)?;
     let model = Arc::new(Model::load_only(&args.model, &label_sets)?);
+    for lab in &simulation.labs {
+        model.card().vocabulary.indices(lab.skeleton()).with_context(|| format!("the animals of {}", lab.name))?;
+    }
     let preset = super::simulate::preset(&args.preset)?;
 
     let in_terminal = !args.plain && Terminal::is_available();
@@ -74,6 +78,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let name = format!("vibrissa-demo-{}.jsonl", std::process::id());
     let journal = args.journal.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
+    let _passing = args.journal.is_none().then(|| Passing(journal.clone()));
     let near =
         Endpoints { listen: vec!["tcp/127.0.0.1:0".to_owned()], connect: Vec::new() }.open(Patience::Detector)?;
     let far = Endpoints { listen: Vec::new(), connect: listening(&near) }.open(Patience::Rig)?;
@@ -81,9 +86,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = Config { confidence_min, ..Config::new(journal.clone()) };
     let detector = Detector::start(&near, Arc::clone(&model), &config)?;
     let watcher = Watcher::new(&far, &Rigs::All)?;
-    wait_for_detector(&far)?;
+    let cage = CageName::new("demo", "cage1")?;
+    wait_for_detector(&far, &cage)?;
     let (stop, stopped) = bounded(0);
-    let (rig, truth) = start_rig(far.clone(), simulation, preset, stopped)?;
+    let (rig, truth) = start_rig(far.clone(), cage, simulation, preset, stopped)?;
 
     let seconds = args.seconds.or((!in_terminal).then_some(SECONDS));
     let end = seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
@@ -103,9 +109,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     say("");
     report(&tallies, true);
-    match &args.journal {
-        Some(journal) => say(&format!("journal: {}", journal.display())),
-        None => std::fs::remove_file(&journal).with_context(|| journal.display().to_string())?,
+    if let Some(journal) = &args.journal {
+        say(&format!("journal: {}", journal.display()));
     }
     watched?;
     let taken: u64 = tallies.snapshot().iter().map(|(_, tally)| tally.counts.frames).sum();
@@ -118,24 +123,34 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// The label sets by which the lab is annotated and that the model knows; none, which is all, where it knows none of them.
 fn told(model: &Path, simulation: &Simulation) -> anyhow::Result<Vec<String>> {
-    let (card, ..) = bundle::read(model)?;
+    let (card, ..) = bundle::read(model).context("expected a model's folder: --model DIR")?;
     let sets = simulation.ethogram.label_sets();
     let annotated = simulation.labs.iter().flat_map(|lab| &lab.annotated_by).map(|set| sets[*set].name.clone());
     Ok(annotated.filter(|name| card.rules.contains_key(name)).collect())
 }
 
-/// Waits until the rig's side knows that the detector hears: no frame is to be lost in a demo.
-fn wait_for_detector(session: &zenoh::Session) -> anyhow::Result<()> {
+/// Waits until the rig's side knows that the detector hears its descriptions and poses: no frame is to be lost in a demo.
+fn wait_for_detector(session: &zenoh::Session, cage: &CageName) -> anyhow::Result<()> {
+    let zenoh = |error| anyhow::anyhow!("looking for the detector: {error}");
     let deadline = Instant::now() + DETECTOR_WAIT;
-    while Instant::now() < deadline {
-        let alive = session.liveliness().get(detector_alive("*")).wait();
-        let alive = alive.map_err(|error| anyhow::anyhow!("looking for the detector: {error}"))?;
-        if alive.recv().is_ok() {
-            return Ok(());
+    for key in [cage.stream(), cage.pose()] {
+        // Of the watcher in this very session nothing is to be heard here.
+        let heard = session.declare_publisher(key).allowed_destination(Locality::Remote).wait().map_err(zenoh)?;
+        while !heard.matching_status().wait().map_err(zenoh)?.matching() {
+            anyhow::ensure!(Instant::now() < deadline, "the detector was not seen within {DETECTOR_WAIT:?}");
+            thread::sleep(Duration::from_millis(5));
         }
-        thread::sleep(Duration::from_millis(5));
     }
-    bail!("the detector was not seen within {DETECTOR_WAIT:?}")
+    Ok(())
+}
+
+/// A journal that nobody asked to keep: it goes when the demo ends, however it ends.
+struct Passing(PathBuf);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 type RigThread = JoinHandle<anyhow::Result<u64>>;
@@ -143,12 +158,12 @@ type RigThread = JoinHandle<anyhow::Result<u64>>;
 /// Publishes the animals of the first lab, and gives what really happens as it happens.
 fn start_rig(
     session: zenoh::Session,
+    cage: CageName,
     simulation: Simulation,
     preset: Preset,
     stop: Receiver<()>,
 ) -> anyhow::Result<(RigThread, Receiver<TruthEdge>)> {
     let (happens, truth) = bounded(TRUTH_MAX);
-    let cage = CageName::new("demo", "cage1")?;
     let run = move || {
         let lab = simulation.labs.first().context("a simulation has labs")?;
         let rig = Rig { simulation: &simulation, lab, preset: &preset, cage, seed: simulation.seed };

@@ -50,15 +50,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let entries = corpora::entries(&corpus, args.split)?;
     if let Some(directory) = &args.model {
         let model = Arc::new(Model::load(directory)?);
+        if args.record {
+            check_recordable(&model, &corpus)?;
+        }
         let table = of_model(&model, &corpus, &entries)?;
         println!("{} on {} recordings ({:?})\n\n{table}", model.name(), entries.len(), args.split);
         if args.record {
-            anyhow::ensure!(
-                corpus.ethogram() == model.ethogram(),
-                "the corpus {} has not all the label sets of the model {}: nothing is recorded",
-                corpus.name(),
-                model.name()
-            );
             let name = format!("{:?}", args.split).to_lowercase();
             record(directory, &model, &name, &table).with_context(|| directory.display().to_string())?;
         }
@@ -74,6 +71,17 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             args.split
         );
     }
+    Ok(())
+}
+
+/// A model's card holds scores of all that it knows, or none.
+fn check_recordable(model: &Model, corpus: &Corpus) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        corpus.ethogram() == model.ethogram(),
+        "the corpus {} has not all the label sets of the model {}: nothing can be recorded",
+        corpus.name(),
+        model.name()
+    );
     Ok(())
 }
 
@@ -147,6 +155,10 @@ fn record(directory: &Path, model: &Model, split: &str, table: &Table) -> anyhow
     let mut card = model.card().clone();
     let mut by_set = BTreeMap::<String, BTreeMap<String, Vec<f64>>>::new();
     for (behavior, set, spec) in model.ethogram().behaviors() {
+        if !table.is_asked(set) {
+            let set = &model.ethogram().label_sets()[set].name;
+            anyhow::bail!("expected recordings in which {set:?} was annotated, got none: nothing is recorded");
+        }
         let f1 = table.f1(behavior).into_iter().map(|f1| (f1 * 1e4).round() / 1e4).collect();
         let set = model.ethogram().label_sets()[set].name.clone();
         by_set.entry(set).or_default().insert(spec.name.clone(), f1);

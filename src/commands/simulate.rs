@@ -4,7 +4,7 @@ pub mod live;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
 
 use super::corpora::Part;
@@ -18,8 +18,9 @@ use crate::simulate::preset::Preset;
 use crate::simulate::recording::record;
 use crate::simulate::spec::{Lab, Simulation};
 
-/// Recordings that are in memory together.
+/// Recordings that are in memory together: so many, and so many frames of all of them, at least one recording.
 const AT_ONCE: usize = 8;
+const FRAMES_AT_ONCE: f64 = 1e6;
 
 /// Simulate animals that do things to one another, with the truth about who did what to whom: as a corpus, or live.
 #[derive(Debug, clap::Args)]
@@ -64,11 +65,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         None => Simulation::built_in(),
     };
     simulation.seed = args.seed.unwrap_or(simulation.seed);
-    simulation.set_minutes(args.minutes.unwrap_or(simulation.minutes))?;
     simulation.keep_labs(&args.lab)?;
+    simulation.set_minutes(args.minutes.unwrap_or(simulation.minutes))?;
     let mut preset = preset(args.preset.as_ref().unwrap_or(&simulation.preset))?;
     preset.unordered |= args.rig.unordered;
     match &args.out {
+        Some(_) if args.rig.is_given() || args.endpoints != Endpoints::default() => {
+            bail!(
+                "--out writes a corpus: --rig, --cages, --seconds, --truth, --unordered, --json, --listen and --connect go with --live"
+            )
+        }
         Some(out) => write(&simulation, &preset, args.split, out),
         None => live::run(&simulation, &preset, &args.rig, &args.endpoints),
     }
@@ -126,7 +132,9 @@ fn write(simulation: &Simulation, preset: &Preset, part: Part, out: &Path) -> an
     let mut store = Store::create(out, card)?;
     let bar = ProgressBar::new(takes.len() as u64);
     let (mut frames, mut bouts) = (0, 0);
-    for some in takes.chunks(AT_ONCE) {
+    let longest = takes.iter().map(|take| simulation.minutes * 60.0 * take.lab.rate_hz()).fold(1.0, f64::max);
+    let at_once = ((FRAMES_AT_ONCE / longest) as usize).clamp(1, AT_ONCE);
+    for some in takes.chunks(at_once) {
         let recorded = in_parallel(some, |take| {
             let seed = simulation.seed_of(&take.lab.name, take.split, take.number);
             Ok(record(simulation, take.lab, preset, &take.name(), seed))

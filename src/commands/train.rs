@@ -50,14 +50,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     config.schedule.seed = args.seed.unwrap_or(config.schedule.seed);
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
     config.check().context("on the command line")?;
+    let donor = match &args.from {
+        None => None,
+        Some(model) => {
+            let (card, weights, _) = bundle::read(model)?;
+            Some(Donor { vocabulary: card.vocabulary, weights })
+        }
+    };
     let beside = args.config.parent().unwrap_or(".".as_ref());
     let description = config.description.as_ref().map(|description| beside.join(description));
     let corpus = corpora::open(&args.corpus, description.as_deref())?;
     let mut material = material(&corpus, config.schedule.crop_ticks as usize)?;
-    if let Some(model) = &args.from {
-        let (card, weights, _) = bundle::read(model)?;
-        material.donor = Some(Donor { vocabulary: card.vocabulary, weights });
-    }
+    material.donor = donor;
     let stop = stop_when_interrupted()?;
     train(&material, &config, &args.out, args.resume, &stop)
 }

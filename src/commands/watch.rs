@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use crossbeam::channel::Receiver;
 
+use super::detect::say;
 use super::simulate::live::TruthEdge;
-use crate::keys::{CageName, Rigs};
+use crate::keys::{CAGES_MAX, CageName, Rigs};
 use crate::live::detector::Detector;
 use crate::live::interrupt::interrupts;
 use crate::live::session::{Endpoints, Patience};
@@ -20,6 +21,9 @@ use crate::view::{Counts, Journal, Quantiles, ScoredCell, Screen, Settings, Stat
 
 /// Between two pictures.
 const PICTURE: Duration = Duration::from_millis(60);
+
+/// A detector that says nothing for so long is gone: it speaks of every open cage every five seconds.
+const SILENT: Duration = Duration::from_secs(12);
 
 /// Messages that are taken in between two pictures at most, so that a flood does not stop the drawing.
 const SEEN_AT_ONCE: usize = 2000;
@@ -43,7 +47,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let session = args.endpoints.clone().or_connect().or_nearby().open(Patience::Rig)?;
     let watcher = Watcher::new(&session, &args.rig)?;
-    show(&watcher, &Known { label_sets: &args.lab, ..Known::default() }, None)
+    let shown = show(&watcher, &Known { label_sets: &args.lab, ..Known::default() }, None);
+    if watcher.missed() > 0 {
+        say(&format!("{} messages came faster than they could be looked at, and were left out", watcher.missed()));
+    }
+    shown
 }
 
 /// What is known besides what comes over the network.
@@ -70,6 +78,8 @@ pub(super) fn show(watcher: &Watcher, known: &Known, end: Option<Instant>) -> an
         known,
         start: Instant::now(),
         scored: HashMap::new(),
+        states: HashMap::new(),
+        heard: Instant::now(),
         early: Vec::new(),
     };
     let mut terminal = Terminal::enter().context("entering the terminal")?;
@@ -80,6 +90,7 @@ pub(super) fn show(watcher: &Watcher, known: &Known, end: Option<Instant>) -> an
         if now >= next_picture {
             next_picture = now + PICTURE;
             look.count();
+            look.miss_detector();
             terminal.draw(&look.screen, look.start.elapsed()).context("drawing")?;
         }
         if let Some(key) = terminal.key(next_picture.saturating_duration_since(Instant::now()))? {
@@ -104,12 +115,17 @@ struct Look<'a> {
     known: &'a Known<'a>,
     start: Instant,
     scored: HashMap<CageName, Scored>,
+    /// What each cage was doing, by the last word of its detector on that, and whether what is known of it is stale.
+    states: HashMap<CageName, (State, bool)>,
+    /// When a detector was last heard of.
+    heard: Instant,
     /// Truth that came before the ticks were known.
     early: Vec<TruthEdge>,
 }
 
 /// The last scores of a cage: where its ticks lie among its frames, and which of the scores are shown.
 struct Scored {
+    model: String,
     tick: u64,
     frame: u64,
     shown: Vec<usize>,
@@ -118,6 +134,9 @@ struct Scored {
 impl Look<'_> {
     fn take_in(&mut self, watcher: &Watcher) {
         for seen in watcher.seen.try_iter().take(SEEN_AT_ONCE) {
+            if matches!(seen, Seen::Event(_) | Seen::Scores(_) | Seen::Status(..)) {
+                self.heard = Instant::now();
+            }
             match seen {
                 Seen::Described(cage, stream) => self.screen.describe(&cage, &stream),
                 Seen::Frame(cage, frame) => self.screen.frame(&cage, &frame, self.start.elapsed()),
@@ -132,7 +151,10 @@ impl Look<'_> {
 
     fn scores(&mut self, scores: &Scores) {
         let Ok(cage) = CageName::new(&scores.rig, &scores.cage) else { return };
-        let goes_on = |before: &Scored| before.tick < scores.tick;
+        if self.scored.len() >= CAGES_MAX && !self.scored.contains_key(&cage) {
+            return;
+        }
+        let goes_on = |before: &Scored| before.tick < scores.tick && before.model == scores.model;
         let shown = if let Some(before) = self.scored.remove(&cage).filter(goes_on) {
             before.shown
         } else {
@@ -146,7 +168,8 @@ impl Look<'_> {
             let values: Vec<f32> = shown.iter().filter_map(|index| first.get(*index).copied()).collect();
             self.screen.scores(&cage, scores.tick, &values);
         }
-        self.scored.insert(cage, Scored { tick: scores.tick, frame: scores.frame, shown });
+        let (model, tick, frame) = (scores.model.clone(), scores.tick, scores.frame);
+        self.scored.insert(cage, Scored { model, tick, frame, shown });
     }
 
     fn is_shown(&self, label_set: &String) -> bool {
@@ -187,11 +210,20 @@ impl Look<'_> {
         if self.known.detector.is_none() {
             self.screen.counts(cage, told(&status.counts));
         }
-        let state = match status.state.as_str() {
-            "warming" => State::Warming { history_ticks: status.history_ticks, warm_ticks: status.warm_ticks },
-            "warm" | "running" | "fresh" => State::Warm,
-            "stale" => State::Stale { cause: status.cause.clone() },
-            "ended" | "stopped" => State::Ended,
+        let (was, was_stale) = self.states.get(cage).cloned().unwrap_or_default();
+        let (state, stale) = match status.state.as_str() {
+            "warming" => {
+                let Status { history_ticks, warm_ticks, .. } = *status;
+                (State::Warming { history_ticks, warm_ticks }, was_stale)
+            }
+            // Said every few seconds, whether frames come or not.
+            "warm" | "running" => (State::Warm, was_stale),
+            "started" | "resumed" | "fresh" => (was, false),
+            "stale" => {
+                self.screen.state(cage, State::Stale { cause: status.cause.clone() });
+                (was, true)
+            }
+            "ended" | "stopped" => (State::Ended, false),
             "swap-alarm" => {
                 if let [first, second] = &status.animals[..] {
                     self.screen.swap_alarm(cage, [first, second], self.start.elapsed());
@@ -202,7 +234,22 @@ impl Look<'_> {
             "journal-restored" => return self.screen.journal(Journal::Writing),
             _ => return,
         };
-        self.screen.state(cage, state);
+        if !stale {
+            self.screen.state(cage, state.clone());
+        }
+        if self.states.len() < CAGES_MAX || self.states.contains_key(cage) {
+            self.states.insert(cage.clone(), (state, stale));
+        }
+    }
+
+    /// Says so where nothing is heard of a detector any more, though it speaks every few seconds.
+    fn miss_detector(&mut self) {
+        if self.known.detector.is_some() || self.heard.elapsed() < SILENT {
+            return;
+        }
+        for (cage, _) in self.states.iter().filter(|(_, (state, _))| *state != State::Ended) {
+            self.screen.state(cage, State::Stale { cause: "no word from a detector".to_owned() });
+        }
     }
 
     /// Counts and latencies, of a detector in this process.
@@ -218,8 +265,8 @@ impl Look<'_> {
 
 /// What a status message tells of the counts; latencies it does not.
 fn told(counts: &crate::live::watcher::Counts) -> Counts {
-    let lost = counts.displaced + counts.unjournaled + counts.unpublished;
-    let drops = counts.refused.values().sum::<u64>() + lost;
+    let lost = [counts.displaced, counts.unjournaled, counts.unpublished];
+    let drops = counts.refused.values().chain(&lost).fold(0_u64, |sum, count| sum.saturating_add(*count));
     Counts { frames: counts.frames, ticks: counts.ticks, events: counts.published, drops, ..Counts::default() }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use zenoh::pubsub::Subscriber;
 use zenoh::sample::{Sample, SampleKind};
 use zenoh::{Session, Wait};
@@ -14,13 +15,16 @@ use crate::acquire::description::{DESCRIPTION_BYTES_MAX, Described};
 use crate::acquire::wire::Content;
 use crate::keys::{CageName, Rigs};
 use crate::live::{LiveError, intake};
-use crate::output::event::Event;
-use crate::output::scores::Scores;
+use crate::output::event::{EVENT_BYTES_MAX, EVENT_VERSION, Event};
+use crate::output::scores::{SCORES_BYTES_MAX, SCORES_VERSION, Scores};
 use crate::poses::Frame;
 use crate::stream::StreamDescription;
 
 /// Things that may wait to be looked at; more are left out and counted, so that the wire never waits for the watcher.
 pub const SEEN_MAX: usize = 4096;
+
+/// Longest status message that is read.
+const STATUS_BYTES_MAX: usize = 64 * 1024;
 
 /// Something that came by.
 #[derive(Debug)]
@@ -124,17 +128,25 @@ fn frame(sample: &Sample) -> Option<Seen> {
     }
 }
 
+/// A message of JSON that is not longer than it may be.
+fn json<T: DeserializeOwned>(sample: &Sample, bytes_max: usize) -> Option<T> {
+    let payload = sample.payload();
+    (payload.len() <= bytes_max).then(|| serde_json::from_slice(&payload.to_bytes()).ok())?
+}
+
 fn event(sample: &Sample) -> Option<Seen> {
-    let event: Event = serde_json::from_slice(&sample.payload().to_bytes()).ok()?;
-    Some(Seen::Event(Box::new(event)))
+    let event: Event = json(sample, EVENT_BYTES_MAX)?;
+    (event.version == EVENT_VERSION).then(|| Seen::Event(Box::new(event)))
 }
 
 fn scores(sample: &Sample) -> Option<Seen> {
-    let scores: Scores = serde_json::from_slice(&sample.payload().to_bytes()).ok()?;
-    Some(Seen::Scores(Box::new(scores)))
+    let cage = cage(sample, "score")?;
+    let scores: Scores = json(sample, SCORES_BYTES_MAX)?;
+    let honest = scores.version == SCORES_VERSION && scores.rig == cage.rig() && scores.cage == cage.cage();
+    honest.then(|| Seen::Scores(Box::new(scores)))
 }
 
 fn status(sample: &Sample) -> Option<Seen> {
-    let status: Status = serde_json::from_slice(&sample.payload().to_bytes()).ok()?;
+    let status: Status = json(sample, STATUS_BYTES_MAX)?;
     Some(Seen::Status(cage(sample, "status")?, Box::new(status)))
 }

@@ -18,6 +18,9 @@ use crate::stream::{Origin, StreamDescription};
 /// Version of the layout.
 pub const SCORES_VERSION: u32 = 1;
 
+/// Longest message that is read: some thousand cells.
+pub const SCORES_BYTES_MAX: usize = 1024 * 1024;
+
 /// What the network thinks at one tick, before anything is decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {

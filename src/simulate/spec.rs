@@ -14,7 +14,7 @@ use crate::behavior::{BehaviorSpec, Ethogram, LabelSet};
 use crate::corpus::Split;
 use crate::corpus::mabe::sheet::is_folder_name;
 use crate::skeleton::Skeleton;
-use crate::stream::{Identities, Origin, StreamDescription, StreamError};
+use crate::stream::{Origin, StreamDescription, StreamError};
 
 /// Most frames of a recording: a bound on memory, 18 hours at 30 Hz.
 const FRAMES_MAX: f64 = 2e6;
@@ -94,12 +94,6 @@ impl Lab {
     /// Where on the body each keypoint lies.
     pub fn places(&self) -> &[Place] {
         &self.places
-    }
-
-    #[must_use]
-    pub fn with_identities(mut self, identities: Identities) -> Self {
-        self.stream = self.stream.with_identities(identities);
-        self
     }
 }
 
@@ -307,7 +301,9 @@ impl RawLab {
             let known = label_sets.iter().position(|known| known.name == *set);
             known.ok_or_else(|| fault(key("annotated_by"), "one of the label sets", set))
         });
-        let annotated_by = annotated_by.collect::<Result<Vec<_>, _>>()?;
+        let mut annotated_by = annotated_by.collect::<Result<Vec<_>, _>>()?;
+        annotated_by.sort_unstable();
+        annotated_by.dedup();
         let names = self.individuals.clone();
         let stream =
             StreamDescription::new(skeleton.clone(), names, self.rate_hz, self.body_length_px, None, Origin::Simulated);
@@ -359,8 +355,8 @@ fn check_minutes(minutes: f64, labs: &[Lab]) -> Result<(), SpecError> {
     }
     match labs.iter().find(|lab| minutes * 60.0 * lab.rate_hz() > FRAMES_MAX) {
         Some(lab) => {
-            let minutes_max = FRAMES_MAX / 60.0 / lab.rate_hz();
-            Err(fault("minutes", format!("at most {minutes_max:.0} for {}", lab.name), minutes))
+            let minutes_max = (FRAMES_MAX / 60.0 / lab.rate_hz()).floor();
+            Err(fault("minutes", format!("at most {minutes_max} for {}", lab.name), minutes))
         }
         None => Ok(()),
     }

@@ -34,6 +34,11 @@ pub fn of_rules(fitted_on: &Corpus, corpus: &Corpus, entries: &[Entry]) -> anyho
 
 fn fitted(corpus: &Corpus) -> anyhow::Result<FittedRules> {
     let entries: Vec<Entry> = corpus.split(Split::Validation).cloned().collect();
+    anyhow::ensure!(
+        !entries.is_empty(),
+        "{}: expected validation recordings to fit rules on (or others by --baseline-corpus), got none",
+        corpus.name()
+    );
     let sessions = in_parallel(&entries, |entry| Ok(Session::new(&corpora::load(corpus, entry)?, corpus.ethogram())?))?;
     let recordings = sessions.iter().map(|session| {
         let truth = Truth { cells: &session.cells, truth: &session.truth, labelled: &session.labelled };

@@ -36,6 +36,11 @@ impl Table {
         self.frames.iter().map(|scores| scores.tally(behavior).f1()).collect()
     }
 
+    /// Whether anybody looked for any behavior of a label set, by its index.
+    pub fn is_asked(&self, set: usize) -> bool {
+        self.frames.first().is_some_and(|scores| scores.is_asked(set))
+    }
+
     /// Of the frames on which a directed behavior was told, how many those are on which it is true with the roles
     /// exchanged.
     fn exchanged(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,8 +82,7 @@ impl fmt::Display for Table {
             heads.join(" | ")
         )?;
         writeln!(f, "|---|---|{}---|---|---|---|", "---|".repeat(heads.len()))?;
-        let asked = |set: usize| frames.first().is_some_and(|scores| scores.is_asked(set));
-        for (behavior, set, spec) in ethogram.behaviors().filter(|(_, set, _)| asked(*set)) {
+        for (behavior, set, spec) in ethogram.behaviors().filter(|(_, set, _)| self.is_asked(*set)) {
             let Some(scores) = bouts.first() else { continue };
             let tally = scores.tally(behavior);
             let latency = tally.median_onset_latency_secs().map_or("–".into(), |secs| format!("{secs:.2}"));
@@ -93,7 +97,7 @@ impl fmt::Display for Table {
                 tally.false_per_hour(),
             )?;
         }
-        for (index, set) in ethogram.label_sets().iter().enumerate().filter(|(index, _)| asked(*index)) {
+        for (index, set) in ethogram.label_sets().iter().enumerate().filter(|(index, _)| self.is_asked(*index)) {
             writeln!(f, "| {} | *mean* | {} | | | | |", set.name, of(&|scores| scores.set_f1(index)))?;
         }
         let means: Vec<String> = frames.iter().map(|scores| format!("**{:.3}**", scores.mean_f1())).collect();

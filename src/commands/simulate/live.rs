@@ -28,26 +28,37 @@ use crate::stream::{CLOCK_UNIX, Identities, Origin, StreamDescription};
 /// Live cages are other animals than those of any corpus: their numbers among a lab's recordings begin here.
 const LIVE_FIRST: u32 = 1_000_000;
 
+/// What the rig is called.
+const RIG: &str = "simulated";
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Name of the simulated rig.
-    #[arg(long, default_value = "simulated", value_name = "RIG", requires = "live")]
+    #[arg(long, default_value = RIG, value_name = "RIG")]
     rig: String,
     /// Cages of that rig, cage1, cage2, …; the labs take turns.
-    #[arg(long, default_value_t = 1, value_name = "N", requires = "live", value_parser = clap::value_parser!(u32).range(1..=CAGES_MAX as i64))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=CAGES_MAX as i64))]
     cages: u32,
     /// End after so many seconds.
-    #[arg(long, value_name = "N", requires = "live")]
+    #[arg(long, value_name = "N")]
     seconds: Option<u64>,
     /// Write what really happened here: a CSV with a row for each bout, as it ends.
-    #[arg(long, value_name = "FILE", requires = "live")]
+    #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Publish the animals of each frame in any order, as a pose estimator without a tracker does.
-    #[arg(long, requires = "live")]
+    #[arg(long)]
     pub unordered: bool,
     /// Publish frames as JSON rather than in the binary layout.
-    #[arg(long, requires = "live")]
+    #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    /// Whether anything was asked for that only live cages have.
+    pub fn is_given(&self) -> bool {
+        let asked = self.seconds.is_some() || self.truth.is_some() || self.unordered || self.json;
+        asked || self.cages != 1 || self.rig != RIG
+    }
 }
 
 pub fn run(simulation: &Simulation, preset: &Preset, args: &Args, endpoints: &Endpoints) -> anyhow::Result<()> {
