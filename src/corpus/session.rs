@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::behavior::{Cell, Ethogram};
+use crate::behavior::{Behavior, Cell, Ethogram};
 use crate::buffer::ticks::{Refused, Ticked, Ticker, frames_per_tick};
 use crate::corpus::Annotated;
 use crate::poses::Keypoint;
@@ -105,6 +105,20 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Labelled bouts of a behavior, of all animals and pairs.
+    pub fn bouts(&self, behavior: Behavior) -> usize {
+        let count = self.cells.len();
+        let is_on = |tick: usize, index: usize| {
+            let at = tick * count + index;
+            self.truth[at] && self.labelled[at]
+        };
+        let of_cell = |index: usize| {
+            (0..self.ticks).filter(|&tick| is_on(tick, index) && (tick == 0 || !is_on(tick - 1, index))).count()
+        };
+        let cells = self.cells.iter().enumerate().filter(|(_, cell)| cell.behavior == behavior);
+        cells.map(|(index, _)| of_cell(index)).sum()
     }
 
     /// Whether anybody looked for any behavior of a label set.

@@ -208,6 +208,16 @@ impl<'a> Run<'a> {
         let scores = self.scores(&self.best)?;
         let Material { validation, ethogram, .. } = self.material;
         let delays = &self.config.delays_ticks;
+        for (behavior, set, spec) in ethogram.behaviors() {
+            let bouts: usize = validation.iter().map(|session| session.bouts(behavior)).sum();
+            if bouts < rules::BOUTS_MIN {
+                let (set, least) = (&ethogram.label_sets()[set].name, rules::BOUTS_MIN);
+                println!(
+                    "{set} {}: {bouts} bouts on validation, expected at least {least}: it is never told",
+                    spec.name
+                );
+            }
+        }
         let fitted = rules::fit(validation, &scores, ethogram, delays);
         let (architecture, noise) = (&self.config.architecture, self.config.augmentation.jitter_max as f32);
         let warm_up = profile::warm_up(validation, architecture, &self.vocabulary, ethogram, delays, &self.best)?;

@@ -60,6 +60,10 @@ const ROUNDS: usize = 2;
 /// A more complicated rule has to be worth this much of the mean F1.
 const GAIN_MIN: f64 = 2e-4;
 
+/// Bouts on validation under which no rule is fitted: a threshold by so few of them is chance, and the behavior is never
+/// told.
+pub const BOUTS_MIN: usize = 10;
+
 /// For a behavior whose scores would cost the others of its label set more than it gains.
 const NEVER: DecodeRule = DecodeRule::NEVER;
 
@@ -105,6 +109,9 @@ fn starting_rules(
     set: usize,
 ) -> Vec<DecodeRule> {
     let rule = |behavior: Behavior| {
+        if sessions.iter().map(|session| session.bouts(behavior)).sum::<usize>() < BOUTS_MIN {
+            return NEVER;
+        }
         let gathered = DelayScores::gather(sessions, scores, delays, delay, behavior);
         match best_threshold(&gathered.scores, &gathered.truth) {
             (_, f1) if f1 <= 0.0 => NEVER,
@@ -147,6 +154,7 @@ fn with_on(rule: DecodeRule, threshold: f32) -> Vec<DecodeRule> {
         let on = plain(odds * factor / (1.0 + odds * factor)).on;
         DecodeRule { on, off: on * share, ..rule }
     };
+    // What has no threshold stays untold.
     if threshold > 1.0 {
         return Vec::new();
     }

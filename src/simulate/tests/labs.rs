@@ -171,7 +171,7 @@ fn recordings_have_a_length() {
         ("inf", "minutes: expected 0.05 to 1440, got inf"),
         ("1e9", "minutes: expected 0.05 to 1440, got 1000000000.0"),
         ("1200.0", "minutes: expected at most 1111 for One, got 1200.0"),
-        ("1000.0", "minutes: expected at most 667 for Two, got 1000.0"),
+        ("1000.0", "minutes: expected at most 666 for Two, got 1000.0"),
     ] {
         assert_eq!(error_of("minutes = 1.0", &format!("minutes = {to}")), expected);
         let mut simulation = Simulation::parse(SMALL).unwrap();
