@@ -28,6 +28,10 @@ pub struct TrainConfig {
     /// Decision delays of the heads, ascending.
     #[serde(default = "default_delays")]
     pub delays_ticks: Vec<DelayTicks>,
+    /// Bouts of a behavior on validation under which no rule is fitted and it is never told: a threshold by so few of them
+    /// is chance.
+    #[serde(default = "default_bouts_min")]
+    pub bouts_min: usize,
     /// Sizes of the new network; they go into the model's own card.
     #[serde(default)]
     pub architecture: Architecture,
@@ -35,6 +39,10 @@ pub struct TrainConfig {
 
 fn default_delays() -> Vec<DelayTicks> {
     [0, 15, 30, 60].map(DelayTicks).to_vec()
+}
+
+fn default_bouts_min() -> usize {
+    10
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -210,15 +210,15 @@ impl<'a> Run<'a> {
         let delays = &self.config.delays_ticks;
         for (behavior, set, spec) in ethogram.behaviors() {
             let bouts: usize = validation.iter().map(|session| session.bouts(behavior)).sum();
-            if bouts < rules::BOUTS_MIN {
-                let (set, least) = (&ethogram.label_sets()[set].name, rules::BOUTS_MIN);
+            if bouts < self.config.bouts_min {
+                let (set, least) = (&ethogram.label_sets()[set].name, self.config.bouts_min);
                 println!(
                     "{set} {}: {bouts} bouts on validation, expected at least {least}: it is never told",
                     spec.name
                 );
             }
         }
-        let fitted = rules::fit(validation, &scores, ethogram, delays);
+        let fitted = rules::fit(validation, &scores, ethogram, delays, self.config.bouts_min);
         let (architecture, noise) = (&self.config.architecture, self.config.augmentation.jitter_max as f32);
         let warm_up = profile::warm_up(validation, architecture, &self.vocabulary, ethogram, delays, &self.best)?;
         let mut by_set = BTreeMap::<String, BTreeMap<_, _>>::new();

@@ -60,10 +60,6 @@ const ROUNDS: usize = 2;
 /// A more complicated rule has to be worth this much of the mean F1.
 const GAIN_MIN: f64 = 2e-4;
 
-/// Bouts on validation under which no rule is fitted: a threshold by so few of them is chance, and the behavior is never
-/// told.
-pub const BOUTS_MIN: usize = 10;
-
 /// For a behavior whose scores would cost the others of its label set more than it gains.
 const NEVER: DecodeRule = DecodeRule::NEVER;
 
@@ -78,11 +74,12 @@ pub fn fit(
     scores: &[SessionScores],
     ethogram: &Ethogram,
     delays: &[DelayTicks],
+    bouts_min: usize,
 ) -> Vec<Vec<DecodeRule>> {
     let of_delay = |delay: usize| -> Vec<DecodeRule> {
         let mut rules = Vec::with_capacity(ethogram.behavior_count());
         for set in 0..ethogram.label_sets().len() {
-            let start = starting_rules(sessions, scores, ethogram, delays, delay, set);
+            let start = starting_rules(sessions, scores, ethogram, delays, (delay, set), bouts_min);
             let stretch: Vec<_> = sessions
                 .iter()
                 .zip(scores)
@@ -105,11 +102,11 @@ fn starting_rules(
     scores: &[SessionScores],
     ethogram: &Ethogram,
     delays: &[DelayTicks],
-    delay: usize,
-    set: usize,
+    (delay, set): (usize, usize),
+    bouts_min: usize,
 ) -> Vec<DecodeRule> {
     let rule = |behavior: Behavior| {
-        if sessions.iter().map(|session| session.bouts(behavior)).sum::<usize>() < BOUTS_MIN {
+        if sessions.iter().map(|session| session.bouts(behavior)).sum::<usize>() < bouts_min {
             return NEVER;
         }
         let gathered = DelayScores::gather(sessions, scores, delays, delay, behavior);

@@ -106,6 +106,7 @@ test = ["3"]
 pub const CONFIG: &str = r#"
 description = "description.toml"
 delays_ticks = [0, 15]
+bouts_min = 1
 [schedule]
 epochs = 2
 steps_per_epoch = 3
