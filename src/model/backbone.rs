@@ -1,14 +1,18 @@
 //! The causal temporal backbone: a block at the full rate, a half-rate middle with the wide block, and a block at the
 //! full rate again that sees both (Squeezeformer's temporal U-net, made causal).
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::architecture::Architecture;
 use super::layers::{Linear, Norm};
 use super::noise::Noise;
+use super::ops::ring::{Places, put};
+use super::ops::tables::{Onto, add_then_norm};
 use super::reach::Reach;
-use super::temporal::{Block, BlockState, CausalConvolution, RingState};
+use super::temporal::{Block, BlockState, CausalConvolution, Slab};
 
 /// Ticks of a half-rate step.
 const HALF_RATE_TICKS: u64 = 2;
@@ -30,17 +34,25 @@ struct Reduce {
     linear: Linear,
 }
 
-/// Everything that the backbone remembers of S streams that advance together. Creating it is resetting it.
+/// Everything that the backbone remembers of the streams that may step together, each in a slot of its own. It is
+/// written in place. A slot is ready for a new stream once it was cleared.
 #[derive(Debug)]
 pub struct BackboneState {
-    /// Ticks taken so far.
-    position: u64,
     entry: BlockState,
-    reduce: RingState,
+    reduce: Slab,
     middle: Vec<BlockState>,
-    /// The newest output of the middle, held until the next: (S, 1, C), zeros before the first.
+    /// The newest output of the middle, held until the next: (slots, C), zeros before the first.
     held: Tensor,
     exit: BlockState,
+}
+
+impl BackboneState {
+    /// Makes a slot ready for a stream that begins at position 0.
+    pub fn clear(&self, slot: u32) -> Result<()> {
+        // Rings are read as far back as the stream goes; only what is held is read from the beginning.
+        let zeros = Tensor::zeros((1, self.held.dim(1)?), DType::F32, self.held.device())?;
+        put(&self.held, &zeros, &Arc::new(Places { slots: vec![slot], positions: vec![0] }), 1)
+    }
 }
 
 impl Backbone {
@@ -61,14 +73,13 @@ impl Backbone {
         })
     }
 
-    pub fn zero_state(&self, streams: usize, channels: usize, device: &Device) -> Result<BackboneState> {
+    pub fn zero_state(&self, slots: usize, channels: usize, device: &Device) -> Result<BackboneState> {
         Ok(BackboneState {
-            position: 0,
-            entry: self.entry.zero_state(streams)?,
-            reduce: self.reduce.convolution.zero_state(streams)?,
-            middle: self.middle.iter().map(|block| block.zero_state(streams)).collect::<Result<_>>()?,
-            held: Tensor::zeros((streams, 1, channels), DType::F32, device)?,
-            exit: self.exit.zero_state(streams)?,
+            entry: self.entry.zero_state(slots)?,
+            reduce: self.reduce.convolution.zero_state(slots)?,
+            middle: self.middle.iter().map(|block| block.zero_state(slots)).collect::<Result<_>>()?,
+            held: Tensor::zeros((slots, channels), DType::F32, device)?,
+            exit: self.exit.zero_state(slots)?,
         })
     }
 
@@ -96,20 +107,26 @@ impl Backbone {
         self.exit.forward(&self.join(&x, &recovered)?, noise)
     }
 
-    /// (S, 1, C) → (S, 1, C)
-    pub fn step(&self, x: &Tensor, state: &mut BackboneState) -> Result<Tensor> {
-        let position = state.position;
-        let x = self.entry.step(x, &mut state.entry, position)?;
-        let reduced = self.reduce.convolution.step(&x, &mut state.reduce, position)?;
-        if position % HALF_RATE_TICKS == HALF_RATE_TICKS - 1 {
-            let mut half = self.reduce.linear.apply(&reduced)?;
-            for (block, state) in self.middle.iter().zip(&mut state.middle) {
-                half = block.step(&half, state, position / HALF_RATE_TICKS)?;
+    /// (S, 1, C) → (S, 1, C): row r is the next tick of the stream in its place, each stream at a position of its own.
+    pub fn step(&self, x: &Tensor, state: &BackboneState, places: &Arc<Places>) -> Result<Tensor> {
+        let x = self.entry.step(x, &state.entry, places)?;
+        self.reduce.convolution.put(&x, &state.reduce, places)?;
+        let due = places.filter(|position| position % HALF_RATE_TICKS == HALF_RATE_TICKS - 1);
+        if !due.is_empty() {
+            let mut half = self.reduce.linear.apply(&self.reduce.convolution.newest(&state.reduce, &due)?)?;
+            let due = due.map(|position| position / HALF_RATE_TICKS);
+            for (block, state) in self.middle.iter().zip(&state.middle) {
+                half = block.step(&half, state, &due)?;
             }
-            state.held = self.recover.apply(&half)?;
+            put(&state.held, &self.recover.apply(&half)?, &due, 1)?;
         }
-        state.position += 1;
-        self.exit.step(&self.join(&x, &state.held)?, &mut state.exit, position)
+        let joined = if let Some(norm) = self.joined.values() {
+            add_then_norm(&x, &state.held, Onto::Slots(Arc::clone(places)), norm)?
+        } else {
+            let slots = Tensor::from_slice(&places.slots, places.len(), x.device())?;
+            self.join(&x, &state.held.index_select(&slots, 0)?.unsqueeze(1)?)?
+        };
+        self.exit.step(&joined, &state.exit, places)
     }
 
     /// Skip connection around the middle.

@@ -8,6 +8,7 @@
 //! | 2 × 18 | 1.42 M | 1.87 MB | 0.21 MB | 0.36 MB |
 //! | 4 × 18 | 3.00 M | 1.87 MB | 0.42 MB | 0.71 MB |
 //!
+//! What that takes is measured by `cargo bench --bench versus`, and what other architectures would take by its `study`.
 //! Half-rate layers count half, as they work every second tick. Weights are read once for all animals and cages that
 //! step together; the state is each cage's own.
 

@@ -140,6 +140,8 @@ pub struct Model {
     rules: Vec<Vec<DecodeRule>>,
     hash: String,
     network: Network,
+    /// What the network was made of: clones share their memory.
+    weights: HashMap<String, Tensor>,
 }
 
 impl Model {
@@ -202,11 +204,8 @@ impl Model {
             let (expected, got) = (format!("{} tensors", expected.len()), format!("a tensor {surplus} beyond them"));
             return Err(ModelError::Value { path, key: "weights", expected, got });
         }
-        let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
-        let network =
-            Network::new(&card.architecture, card.vocabulary.0.len(), &ethogram, card.delays_ticks.len(), &vb)
-                .map_err(misfit)?;
-        Ok(Self { card, ethogram, rules, hash, network })
+        let network = network_of(&card, &ethogram, &weights, &Device::Cpu).map_err(misfit)?;
+        Ok(Self { card, ethogram, rules, hash, network, weights })
     }
 
     /// Names of the tensors that this card's network is made of.
@@ -248,9 +247,31 @@ impl Model {
         self.card.warm_up.as_ref().map_or(WINDOW_TICKS as u32, |warm_up| warm_up.ticks)
     }
 
+    /// The network on the processor.
     pub fn network(&self) -> &Network {
         &self.network
     }
+
+    /// The network on a device: a copy of the weights there, unless it is the processor.
+    ///
+    /// # Errors
+    /// What the device says, as of memory that it has not.
+    pub fn network_on(&self, device: &Device) -> candle_core::Result<Network> {
+        if device.is_cpu() {
+            return Ok(self.network.clone());
+        }
+        network_of(&self.card, &self.ethogram, &self.weights, device)
+    }
+}
+
+fn network_of(
+    card: &Card,
+    ethogram: &Ethogram,
+    weights: &HashMap<String, Tensor>,
+    device: &Device,
+) -> candle_core::Result<Network> {
+    let vb = VarBuilder::from_tensors(weights.clone(), DType::F32, device);
+    Network::new(&card.architecture, card.vocabulary.0.len(), ethogram, card.delays_ticks.len(), &vb)
 }
 
 fn weights_hash(weights: &[u8]) -> String {

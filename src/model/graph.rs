@@ -1,13 +1,15 @@
 //! Space: from keypoints to one vector per animal and tick, by attention over graphs. No memory.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::architecture::Architecture;
 use super::inputs::Inputs;
-use super::layers::{FeedForward, Linear, Norm, Residual};
-use super::ops::attention;
-use super::ops::pointwise::silu;
+use super::layers::{FeedForward, Linear, Norm, Residual, Stack};
+use super::ops::attention::{self, Across};
+use super::ops::tables::{Onto, add_then_norm};
 use super::reach::Reach;
 use super::wiring::{HOPS_MAX, Wiring};
 use crate::features::{ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS};
@@ -58,17 +60,17 @@ impl Graph {
         let (b, t, i, k, _) = inputs.nodes.dims5()?;
         let animals = b * t * i;
         let parts = self.parts.index_select(&wiring.parts, 0)?;
-        let nodes = self.embed.apply(&inputs.nodes)?.reshape((animals, k, parts.dim(1)?))?;
-        let nodes = silu(&nodes.broadcast_add(&parts)?)?;
+        let nodes = self.embed.onto_then_silu(&parts, &inputs.nodes.reshape((animals, k, ()))?)?;
         let present = inputs.node_present.reshape((animals, k))?;
         let nodes = self.within.apply(&nodes, &present, wiring)?;
         let nodes = self.between.apply(&nodes, inputs, wiring)?;
         let pooled = self.pool.apply(&nodes, &present)?.reshape((b, t, i, ()))?;
 
-        let pairs = silu(&self.pairs.apply(&inputs.pairs)?)?;
-        let from_others = self.from_pairs.apply(&pairs.mean(3)?)?;
-        let animals = ((pooled + self.selves.apply(&inputs.selves)?)? + from_others)?;
-        Ok(Encoded { animals: self.norm.apply(&animals)?, pairs: pairs.reshape((b, t, i * (i - 1), ()))? })
+        let pairs = self.pairs.then_silu(&inputs.pairs)?;
+        let of_others = if i == 2 { pairs.squeeze(3)? } else { pairs.mean(3)? };
+        let animals = self.selves.onto(&pooled, &inputs.selves)?;
+        let animals = self.from_pairs.onto_then_norm(&animals, &of_others, &self.norm)?;
+        Ok(Encoded { animals, pairs: pairs.reshape((b, t, i * (i - 1), ()))? })
     }
 }
 
@@ -107,12 +109,15 @@ impl Within {
         let (_, keypoints, channels) = nodes.dims3()?;
         let heads = self.hop_bias.dim(0)?;
         let bias = self.hop_bias.index_select(&wiring.hops, 1)?.reshape((heads, keypoints, keypoints))?;
-        let nodes = self.residual[0].around(nodes, None, |nodes| {
-            let qkv = self.qkv.apply(nodes)?;
+        let qkv = self.residual[0].enter(nodes, &self.qkv)?;
+        let heard = if self.qkv.is_fixed() {
+            attention::within(&qkv, &bias, present)?
+        } else {
             let (q, kv) = (qkv.narrow(2, 0, channels)?, qkv.narrow(2, channels, 2 * channels)?);
-            self.out.apply(&attention::set(&q, &kv, &bias, present)?)
-        })?;
-        self.residual[1].around(&nodes, None, |nodes| self.feed_forward.apply(nodes))
+            attention::set(&q, &kv, &bias, present)?
+        };
+        let nodes = self.residual[0].leave(nodes, &heard, &self.out, None)?;
+        self.feed_forward.apply(&nodes, &self.residual[1], None)
     }
 }
 
@@ -120,8 +125,8 @@ impl Within {
 /// where the other's anchor lies in the focal animal's frame, how far, how fast it comes.
 #[derive(Clone, Debug)]
 struct Between {
-    query: Linear,
-    kv: Linear,
+    /// Queries of the anchors, then their keys and values.
+    qkv: Stack,
     edges: Linear,
     out: Linear,
     /// (H, 1, A)
@@ -133,8 +138,7 @@ impl Between {
     fn new(architecture: &Architecture, vb: &VarBuilder) -> Result<Self> {
         let (channels, heads) = (architecture.node_channels, architecture.node_heads);
         Ok(Self {
-            query: Linear::new(channels, channels, &vb.pp("query"))?,
-            kv: Linear::new(channels, 2 * channels, &vb.pp("kv"))?,
+            qkv: Stack::new(channels, &[("query", channels), ("kv", 2 * channels)], vb)?,
             edges: Linear::new(EDGE_CHANNELS, 2 * channels, &vb.pp("edges"))?,
             out: Linear::new(channels, channels, &vb.pp("out"))?,
             bias: vb.get_with_hints((heads, 1, ANCHORS), "bias", Init::Const(0.0))?,
@@ -145,25 +149,19 @@ impl Between {
     /// nodes (B · T · I, K, C) → the same
     fn apply(&self, nodes: &Tensor, inputs: &Inputs, wiring: &Wiring) -> Result<Tensor> {
         let (b, t, i, j, _) = inputs.pairs.dims5()?;
-        let (ticks, pairs, a) = (b * t, i * j, ANCHORS);
-        let edge_present = inputs.edge_present.reshape((ticks * pairs * a, a))?;
-        self.residual.around(nodes, None, |nodes| {
-            let channels = nodes.dim(2)?;
-            let anchors = nodes.index_select(&wiring.anchors, 1)?;
-            let query = self.query.apply(&anchors)?.reshape((ticks, i, a, channels))?;
-            let query = query.index_select(&wiring.focal, 1)?.reshape((ticks * pairs * a, 1, channels))?;
-            let kv = self.kv.apply(&anchors)?.reshape((ticks, i, a, 2 * channels))?;
-            let kv = kv.index_select(&wiring.other, 1)?.reshape((ticks * pairs, 1, a, 2 * channels))?;
-            let edges = self.edges.apply(&inputs.edges)?.reshape((ticks * pairs, a, a, 2 * channels))?;
-            let kv = edges.broadcast_add(&kv)?.reshape((ticks * pairs * a, a, 2 * channels))?;
-            let heard = attention::set(&query, &kv, &self.bias, &edge_present)?;
-            // The mean over the others that are there; only the bias of `out` where nobody is.
-            let there = edge_present.max(1)?.reshape((ticks, i, j, a, 1))?;
-            let count = there.sum(2)?.clamp(1_f32, f32::MAX)?;
-            let heard = heard.reshape((ticks, i, j, a, channels))?.sum(2)?.broadcast_div(&count)?;
-            let heard = self.out.apply(&heard.reshape((ticks * i, a, channels))?)?;
-            nodes.zeros_like()?.index_add(&wiring.anchors, &heard, 1)
-        })
+        let sets = b * t * i * j * ANCHORS;
+        let qkv = self.residual.enter_stack(&nodes.index_select(&wiring.anchors, 1)?, &self.qkv)?;
+        let edges = self.edges.apply(&inputs.edges.reshape((sets, ANCHORS, ()))?)?;
+        let present = inputs.edge_present.reshape((sets, ANCHORS))?;
+        if let Some(norm) = self.residual.norm().values() {
+            let sizes = Across { individuals: i, heads: self.bias.dim(0)? };
+            let heard = attention::across(&qkv, &edges, &self.bias, &present, sizes)?;
+            let onto = Onto::Rows { rows: Arc::clone(&wiring.anchor_rows), of: wiring.keypoints };
+            return add_then_norm(nodes, &self.out.apply(&heard)?, onto, norm);
+        }
+        let heard = attention::across_plain(&qkv, &edges, &self.bias, &present, wiring)?;
+        let spread = nodes.zeros_like()?.index_add(&wiring.anchors, &self.out.apply(&heard)?, 1)?;
+        self.residual.norm().apply(&(nodes + spread)?)
     }
 }
 
@@ -192,6 +190,10 @@ impl Pool {
     fn apply(&self, nodes: &Tensor, present: &Tensor) -> Result<Tensor> {
         let (n, keypoints, _) = nodes.dims3()?;
         let (queries, channels) = self.queries.dims2()?;
+        if self.kv.is_fixed() {
+            let pooled = attention::pool(&self.queries, &self.kv.apply(nodes)?, present, self.heads)?;
+            return self.out.apply(&pooled.reshape((n, queries * channels))?);
+        }
         let q = self.queries.unsqueeze(0)?.broadcast_as((n, queries, channels))?;
         let bias = Tensor::zeros((self.heads, queries, keypoints), nodes.dtype(), nodes.device())?;
         let pooled = attention::set(&q, &self.kv.apply(nodes)?, &bias, present)?;

@@ -4,9 +4,9 @@ use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use super::architecture::Architecture;
-use super::layers::Linear;
+use super::layers::{Linear, Stack};
 use super::noise::Noise;
-use super::ops::pointwise::silu;
+use super::ops::tables::{self, Outputs};
 use super::reach::Reach;
 use super::wiring::{HeadCounts, Wiring};
 
@@ -19,12 +19,14 @@ pub struct Heads {
     of_pairs: Option<PairHead>,
     /// Hidden and output layer; absent where no behavior is of one animal.
     of_selves: Option<(Linear, Linear)>,
+    /// The weights are stored, not trained.
+    fixed: bool,
 }
 
 #[derive(Clone, Debug)]
 struct PairHead {
-    focal: Linear,
-    other: Linear,
+    /// What the focal animal brings, then what the other one brings.
+    animals: Stack,
     pair: Linear,
     out: Linear,
 }
@@ -35,8 +37,7 @@ impl Heads {
         let of_pairs = match counts.of_pairs {
             0 => None,
             outputs => Some(PairHead {
-                focal: Linear::new(channels, head_channels, &vb.pp("focal"))?,
-                other: Linear::new(channels, head_channels, &vb.pp("other"))?,
+                animals: Stack::new(channels, &[("focal", head_channels), ("other", head_channels)], vb)?,
                 pair: Linear::new(pair_channels, head_channels, &vb.pp("pair"))?,
                 out: Linear::small(head_channels, outputs * delays, &vb.pp("of_pairs"))?,
             }),
@@ -48,30 +49,77 @@ impl Heads {
                 Linear::small(head_channels, outputs * delays, &vb.pp("of_selves"))?,
             )),
         };
-        Ok(Self { delays, counts, of_pairs, of_selves })
+        let layers = of_pairs.iter().map(|head: &PairHead| &head.out).chain(of_selves.iter().map(|(_, out)| out));
+        let fixed = layers.clone().all(Linear::is_fixed);
+        Ok(Self { delays, counts, of_pairs, of_selves, fixed })
     }
 
     /// animals (B, T, I, C), pairs (B, T, I · J, Cp) → logits (B, T, D, N)
     pub fn apply(&self, animals: &Tensor, pairs: &Tensor, wiring: &Wiring, noise: Option<&Noise>) -> Result<Tensor> {
-        let (b, t, i, _) = animals.dims4()?;
-        let ordered = i * (i - 1);
+        let of_pairs = self.of_pairs.as_ref().map(|head| head.apply(animals, pairs, wiring, noise)).transpose()?;
+        let of_selves = match &self.of_selves {
+            None => None,
+            Some((alone, out)) => Some(out.apply(&Noise::drop_some(noise, alone.then_silu(animals)?)?)?),
+        };
+        if self.fixed { self.read(of_pairs, of_selves, wiring) } else { self.gather(of_pairs, of_selves, wiring) }
+    }
+
+    /// (B, T, I · J, D · channels) and (B, T, I, D · channels) → (B, T, D, N)
+    fn read(&self, of_pairs: Option<Tensor>, of_selves: Option<Tensor>, wiring: &Wiring) -> Result<Tensor> {
+        let flat = |outputs: Tensor| {
+            let (b, t, subjects, channels) = outputs.dims4()?;
+            outputs.reshape((b * t, subjects * channels))
+        };
+        let either = of_pairs.as_ref().or(of_selves.as_ref());
+        let (b, t) = either.map_or(Ok((0, 0)), |outputs| outputs.dims4().map(|(b, t, ..)| (b, t)))?;
+        let outputs = match (of_pairs, of_selves) {
+            (Some(pairs), Some(selves)) => Tensor::cat(&[flat(pairs)?, flat(selves)?], 1)?,
+            (Some(one), None) | (None, Some(one)) => flat(one)?,
+            (None, None) => candle_core::bail!("a network without outputs"),
+        };
+        let layout = Outputs {
+            pairs: if self.counts.of_pairs > 0 { wiring.individuals * (wiring.individuals - 1) } else { 0 },
+            delays: self.delays,
+            of_pairs: self.counts.of_pairs,
+            of_selves: self.counts.of_selves,
+        };
+        let logits = tables::read(&outputs, &wiring.sources, layout)?;
+        logits.reshape((b, t, self.delays, wiring.sources.len()))
+    }
+
+    /// The same, of operations that have gradients.
+    fn gather(&self, of_pairs: Option<Tensor>, of_selves: Option<Tensor>, wiring: &Wiring) -> Result<Tensor> {
         let mut outputs = Vec::with_capacity(3);
-        if let Some(head) = &self.of_pairs {
-            let focal = head.focal.apply(animals)?.index_select(&wiring.focal, 2)?;
-            let other = head.other.apply(animals)?.index_select(&wiring.other, 2)?;
-            let hidden = silu(&((focal + other)? + head.pair.apply(pairs)?)?)?;
-            let hidden = Noise::drop_some(noise, hidden)?;
-            let logits = head.out.apply(&hidden)?.reshape((b, t, ordered, self.delays, self.counts.of_pairs))?;
+        if let Some(logits) = of_pairs {
+            let (b, t, ordered, _) = logits.dims4()?;
+            let logits = logits.reshape((b, t, ordered, self.delays, self.counts.of_pairs))?;
             let both = (logits.index_select(&wiring.forth, 2)? + logits.index_select(&wiring.back, 2)?)?;
             outputs.push(by_delay(&logits)?);
             outputs.push(by_delay(&(both * 0.5)?)?);
         }
-        if let Some((alone, of_selves)) = &self.of_selves {
-            let hidden = Noise::drop_some(noise, silu(&alone.apply(animals)?)?)?;
-            let logits = of_selves.apply(&hidden)?.reshape((b, t, i, self.delays, self.counts.of_selves))?;
-            outputs.push(by_delay(&logits)?);
+        if let Some(logits) = of_selves {
+            let (b, t, i, _) = logits.dims4()?;
+            outputs.push(by_delay(&logits.reshape((b, t, i, self.delays, self.counts.of_selves))?)?);
         }
         Tensor::cat(&outputs, 3)?.index_select(&wiring.cells, 3)
+    }
+}
+
+impl PairHead {
+    /// animals (B, T, I, C), pairs (B, T, I · J, Cp) → (B, T, I · J, D · channels)
+    fn apply(&self, animals: &Tensor, pairs: &Tensor, wiring: &Wiring, noise: Option<&Noise>) -> Result<Tensor> {
+        let (b, t, i, _) = animals.dims4()?;
+        let brought = self.animals.apply(animals)?;
+        let hidden = brought.dim(3)? / 2;
+        let of_pairs = if self.out.is_fixed() {
+            tables::of_pairs(&brought.reshape((b * t * i, 2 * hidden))?, i)?
+        } else {
+            let half = |first: usize| brought.narrow(3, first, hidden)?.contiguous();
+            (half(0)?.index_select(&wiring.focal, 2)? + half(hidden)?.index_select(&wiring.other, 2)?)?
+        };
+        let of_pairs = of_pairs.reshape((b, t, i * (i - 1), hidden))?;
+        let hidden = self.pair.onto_then_silu(&of_pairs, pairs)?;
+        self.out.apply(&Noise::drop_some(noise, hidden)?)
     }
 }
 

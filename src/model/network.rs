@@ -1,5 +1,7 @@
 //! HHSTF as a whole: graph, backbone, heads.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
@@ -9,6 +11,7 @@ use super::graph::Graph;
 use super::heads::Heads;
 use super::inputs::Inputs;
 use super::noise::Noise;
+use super::ops::ring::Places;
 use super::reach::Reach;
 use super::wiring::{HeadCounts, Wiring};
 use crate::behavior::Ethogram;
@@ -42,9 +45,9 @@ impl Network {
         })
     }
 
-    /// The state of `cages` cages that advance together.
-    pub fn zero_state(&self, cages: usize, individuals: usize, device: &Device) -> Result<BackboneState> {
-        self.backbone.zero_state(cages * individuals, self.channels, device)
+    /// Room for so many streams: a cage needs one for each of its animals.
+    pub fn zero_state(&self, slots: usize, device: &Device) -> Result<BackboneState> {
+        self.backbone.zero_state(slots, self.channels, device)
     }
 
     /// Logits (B, T, D, N) of whole sequences from their beginning.
@@ -52,16 +55,26 @@ impl Network {
         self.run(inputs, wiring, noise, |x| self.backbone.forward(x, noise))
     }
 
-    /// Logits (B, 1, D, N) of the next tick.
+    /// Logits (B, 1, D, N) of the next tick of B cages that may be at different positions. `places` are those of all
+    /// animals, cage after cage; a cage's result does not depend on the others.
     ///
     /// # Errors
-    /// Inputs of more or fewer than one tick.
-    pub fn step(&self, inputs: &Inputs, wiring: &Wiring, state: &mut BackboneState) -> Result<Tensor> {
-        let ticks = inputs.nodes.dim(1)?;
+    /// Inputs of more or fewer than one tick, and places that are not one for each animal.
+    pub fn step(
+        &self,
+        inputs: &Inputs,
+        wiring: &Wiring,
+        state: &BackboneState,
+        places: &Arc<Places>,
+    ) -> Result<Tensor> {
+        let (cages, ticks, individuals, ..) = inputs.nodes.dims5()?;
         if ticks != 1 {
             candle_core::bail!("a step takes inputs of one tick, got {ticks}");
         }
-        self.run(inputs, wiring, None, |x| self.backbone.step(x, state))
+        if places.len() != cages * individuals {
+            candle_core::bail!("expected places for {cages} × {individuals} animals, got {}", places.len());
+        }
+        self.run(inputs, wiring, None, |x| self.backbone.step(x, state, places))
     }
 
     fn run(
@@ -74,11 +87,17 @@ impl Network {
         let encoded = self.graph.apply(inputs, wiring)?;
         let (b, t, i, c) = encoded.animals.dims4()?;
         // Every animal of every cage is a stream of its own: (B · I, T, C).
-        let streams = encoded.animals.transpose(1, 2)?.contiguous()?.reshape((b * i, t, c))?;
-        let streams = through_time(&streams)?;
-        let animals = streams.reshape((b, i, t, c))?.transpose(1, 2)?.contiguous()?;
+        let streams = swapped(encoded.animals, b * i)?;
+        let animals = swapped(through_time(&streams)?.reshape((b, i, t, c))?, b * t)?.reshape((b, t, i, c))?;
         self.heads.apply(&animals, &encoded.pairs, wiring, noise)
     }
+}
+
+/// (B, M, N, C) → (`rows`, …, C) with M and N exchanged.
+fn swapped(x: Tensor, rows: usize) -> Result<Tensor> {
+    let (_, m, n, c) = x.dims4()?;
+    let x = if m == 1 || n == 1 { x } else { x.transpose(1, 2)?.contiguous()? };
+    x.reshape((rows, (), c))
 }
 
 /// In ticks, features included.

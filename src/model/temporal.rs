@@ -1,31 +1,31 @@
 //! Layers with memory. Each has two ways through time that share all arithmetic: `forward` over whole sequences from
 //! their beginning, and `step` by one tick with the past in a state that is a value.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::architecture::BlockShape;
 use super::layers::{FeedForward, Linear, Residual};
 use super::noise::Noise;
+use super::ops::attention::LagBias;
+use super::ops::convolution::Taps;
 use super::ops::pointwise::silu;
-use super::ops::{attention, convolution};
+use super::ops::ring::{Places, put};
+use super::ops::{attention, convolution, is_fixed};
 use super::reach::Reach;
 
-/// The last inputs of a layer for S streams: (S, length, C), tick p at slot p mod length.
+/// The last inputs of a layer for many streams, each in a slot of its own: (slots, size). Written in place; what a slot
+/// holds of an earlier stream is never read.
 #[derive(Debug)]
-pub struct RingState {
-    cache: Tensor,
+pub struct Slab {
+    rows: Tensor,
 }
 
-impl RingState {
-    fn zeros(streams: usize, length: usize, channels: usize, device: &Device) -> Result<Self> {
-        Ok(Self { cache: Tensor::zeros((streams, length, channels), DType::F32, device)? })
-    }
-
-    /// Overwrites the oldest entry by that of tick `position`, (S, 1, C).
-    fn put(&mut self, newest: &Tensor, position: u64) -> Result<()> {
-        let slot = (position % self.cache.dim(1)? as u64) as usize;
-        self.cache.slice_set(&newest.contiguous()?, 1, slot)
+impl Slab {
+    fn zeros(slots: usize, size: usize, device: &Device) -> Result<Self> {
+        Ok(Self { rows: Tensor::zeros((slots, size), DType::F32, device)? })
     }
 }
 
@@ -42,6 +42,8 @@ pub struct WindowAttention {
     learned: Tensor,
     slopes: Tensor,
     channels: usize,
+    /// Bias and slopes as a fused step reads them.
+    fixed: Option<Arc<LagBias>>,
 }
 
 /// Learned biases are stored small, so that a step of the optimiser moves them far enough.
@@ -59,34 +61,42 @@ fn slopes(heads: usize, window: usize, device: &Device) -> Result<Tensor> {
 
 impl WindowAttention {
     pub fn new(channels: usize, heads: usize, window: usize, vb: &VarBuilder) -> Result<Self> {
-        Ok(Self {
+        let mut attention = Self {
             qkv: Linear::new(channels, 3 * channels, &vb.pp("qkv"))?,
             out: Linear::new(channels, channels, &vb.pp("out"))?,
             learned: vb.get_with_hints((heads, window), "bias", Init::Const(0.0))?,
             slopes: slopes(heads, window, vb.device())?,
             channels,
-        })
+            fixed: None,
+        };
+        if is_fixed(&attention.learned) {
+            attention.fixed = Some(Arc::new(LagBias::new(&attention.bias()?)?));
+        }
+        Ok(attention)
     }
 
     fn bias(&self) -> Result<Tensor> {
         &self.slopes + (&self.learned * LEARNED_BIAS_GAIN)?
     }
 
-    pub fn zero_state(&self, streams: usize) -> Result<RingState> {
-        RingState::zeros(streams, self.receptive_field(), 2 * self.channels, self.slopes.device())
+    pub fn zero_state(&self, slots: usize) -> Result<Slab> {
+        Slab::zeros(slots, attention::slot_size(self.channels, self.receptive_field()), self.slopes.device())
     }
 
-    /// (S, T, C) → (S, T, C)
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.out.apply(&attention::window(&self.qkv.apply(x)?, &self.bias()?)?)
+    /// Within its residual: (S, T, C) → (S, T, C)
+    pub fn forward(&self, x: &Tensor, residual: &Residual, noise: Option<&Noise>) -> Result<Tensor> {
+        let heard = attention::window(&residual.enter(x, &self.qkv)?, &self.bias()?)?;
+        residual.leave(x, &heard, &self.out, noise)
     }
 
-    /// (S, 1, C) → (S, 1, C)
-    pub fn step(&self, x: &Tensor, state: &mut RingState, position: u64) -> Result<Tensor> {
-        let qkv = self.qkv.apply(x)?;
-        state.put(&qkv.narrow(2, self.channels, 2 * self.channels)?, position)?;
-        let query = qkv.narrow(2, 0, self.channels)?;
-        self.out.apply(&attention::window_step(&query, &state.cache, &self.bias()?, position)?)
+    /// Within its residual: (S, 1, C) → (S, 1, C)
+    pub fn step(&self, x: &Tensor, residual: &Residual, state: &Slab, places: &Arc<Places>) -> Result<Tensor> {
+        let qkv = residual.enter(x, &self.qkv)?;
+        let heard = match &self.fixed {
+            Some(bias) => attention::step(&qkv, &state.rows, bias, places)?,
+            None => attention::step_plain(&qkv, &state.rows, &self.bias()?, places)?,
+        };
+        residual.leave(x, &heard, &self.out, None)
     }
 }
 
@@ -101,17 +111,21 @@ impl Reach for WindowAttention {
 pub struct CausalConvolution {
     /// (k, C)
     weight: Tensor,
+    /// The weight as a fused step reads it.
+    fixed: Option<Arc<Taps>>,
 }
 
 impl CausalConvolution {
     pub fn new(channels: usize, kernel: usize, vb: &VarBuilder) -> Result<Self> {
         let bound = 1.0 / (kernel as f64).sqrt();
         let init = Init::Uniform { lo: -bound, up: bound };
-        Ok(Self { weight: vb.get_with_hints((kernel, channels), "weight", init)? })
+        let weight = vb.get_with_hints((kernel, channels), "weight", init)?;
+        let fixed = if is_fixed(&weight) { Some(Arc::new(Taps::new(&weight)?)) } else { None };
+        Ok(Self { weight, fixed })
     }
 
-    pub fn zero_state(&self, streams: usize) -> Result<RingState> {
-        RingState::zeros(streams, self.weight.dim(0)?, self.weight.dim(1)?, self.weight.device())
+    pub fn zero_state(&self, slots: usize) -> Result<Slab> {
+        Slab::zeros(slots, self.weight.elem_count(), self.weight.device())
     }
 
     /// (S, T, C) → (S, T, C)
@@ -119,10 +133,25 @@ impl CausalConvolution {
         convolution::depthwise(x, &self.weight)
     }
 
-    /// (S, 1, C) → (S, 1, C)
-    pub fn step(&self, x: &Tensor, state: &mut RingState, position: u64) -> Result<Tensor> {
-        state.put(x, position)?;
-        convolution::depthwise_step(&state.cache, &self.weight, position)
+    /// Takes in a tick: (S, 1, C)
+    pub fn put(&self, x: &Tensor, state: &Slab, places: &Arc<Places>) -> Result<()> {
+        put(&state.rows, x, places, self.receptive_field())
+    }
+
+    /// The output of the tick that was taken in last: (S, 1, C)
+    pub fn newest(&self, state: &Slab, places: &Arc<Places>) -> Result<Tensor> {
+        match &self.fixed {
+            Some(taps) => convolution::step(&state.rows, taps, places, false),
+            None => convolution::step_plain(&state.rows, &self.weight, places),
+        }
+    }
+
+    /// SiLU of [`CausalConvolution::newest`].
+    fn newest_then_silu(&self, state: &Slab, places: &Arc<Places>) -> Result<Tensor> {
+        match &self.fixed {
+            Some(taps) => convolution::step(&state.rows, taps, places, true),
+            None => silu(&self.newest(state, places)?),
+        }
     }
 }
 
@@ -145,8 +174,8 @@ pub struct Block {
 
 #[derive(Debug)]
 pub struct BlockState {
-    attention: RingState,
-    convolution: RingState,
+    attention: Slab,
+    convolution: Slab,
 }
 
 impl Block {
@@ -163,43 +192,41 @@ impl Block {
         })
     }
 
-    pub fn zero_state(&self, streams: usize) -> Result<BlockState> {
+    pub fn zero_state(&self, slots: usize) -> Result<BlockState> {
         Ok(BlockState {
-            attention: self.attention.zero_state(streams)?,
-            convolution: self.convolution.zero_state(streams)?,
+            attention: self.attention.zero_state(slots)?,
+            convolution: self.convolution.zero_state(slots)?,
         })
     }
 
     /// (S, T, C) → (S, T, C)
     pub fn forward(&self, x: &Tensor, noise: Option<&Noise>) -> Result<Tensor> {
-        self.run(x, noise, |x| self.attention.forward(x), |x| self.convolution.forward(x))
+        let attend = |x: &Tensor, residual: &Residual| self.attention.forward(x, residual, noise);
+        self.run(x, noise, attend, |x| silu(&self.convolution.forward(x)?))
     }
 
     /// (S, 1, C) → (S, 1, C)
-    pub fn step(&self, x: &Tensor, state: &mut BlockState, position: u64) -> Result<Tensor> {
+    pub fn step(&self, x: &Tensor, state: &BlockState, places: &Arc<Places>) -> Result<Tensor> {
         let BlockState { attention, convolution } = state;
-        self.run(
-            x,
-            None,
-            |x| self.attention.step(x, attention, position),
-            |x| self.convolution.step(x, convolution, position),
-        )
+        let attend = |x: &Tensor, residual: &Residual| self.attention.step(x, residual, attention, places);
+        self.run(x, None, attend, |x| {
+            self.convolution.put(x, convolution, places)?;
+            self.convolution.newest_then_silu(convolution, places)
+        })
     }
 
     fn run(
         &self,
         x: &Tensor,
         noise: Option<&Noise>,
-        attend: impl FnOnce(&Tensor) -> Result<Tensor>,
-        convolve: impl FnOnce(&Tensor) -> Result<Tensor>,
+        attend: impl FnOnce(&Tensor, &Residual) -> Result<Tensor>,
+        convolve_then_silu: impl FnOnce(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
-        let x = self.residual[0].around(x, noise, attend)?;
-        let x = self.residual[1].around(&x, noise, |x| self.feed_forward[0].apply(x))?;
-        let x = self.residual[2].around(&x, noise, |x| {
-            let x = convolve(&silu(&self.widen.apply(x)?)?)?;
-            self.narrow.apply(&silu(&x)?)
-        })?;
-        self.residual[3].around(&x, noise, |x| self.feed_forward[1].apply(x))
+        let x = attend(x, &self.residual[0])?;
+        let x = self.feed_forward[0].apply(&x, &self.residual[1], noise)?;
+        let convolved = convolve_then_silu(&self.residual[2].enter_then_silu(&x, &self.widen)?)?;
+        let x = self.residual[2].leave(&x, &convolved, &self.narrow, noise)?;
+        self.feed_forward[1].apply(&x, &self.residual[3], noise)
     }
 }
 

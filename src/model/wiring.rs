@@ -1,9 +1,11 @@
 //! How a cage's skeleton and animals connect inside a network: index tables, made once for a cage.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::{Device, Result, Tensor};
 
+use super::ops::tables::Source;
 use crate::anatomy::Part;
 use crate::behavior::{Cell, Ethogram, Kind, Subject};
 use crate::features::ANCHORS;
@@ -64,6 +66,9 @@ pub struct Wiring {
     pub back: Tensor,
     /// (N) where each cell's score lies among all outputs of the heads, see [`super::heads`].
     pub cells: Tensor,
+    /// `anchors` and `cells` once more, as fused operations read them.
+    pub anchor_rows: Arc<[u32]>,
+    pub sources: Arc<[Source]>,
 }
 
 impl Wiring {
@@ -100,11 +105,18 @@ impl Wiring {
         let places: HashMap<Cell, u32> =
             ethogram.cells(individuals).into_iter().zip(cell_places(ethogram, individuals)).collect();
         let unordered: Vec<(u32, u32)> = ordered.iter().copied().filter(|(a, b)| a < b).collect();
+        let forth: Vec<u32> = unordered.iter().map(|&pair| place(pair)).collect();
+        let back: Vec<u32> = unordered.iter().map(|&(a, b)| place((b, a))).collect();
+        let chosen: Vec<u32> = cells.iter().map(|cell| places[cell]).collect();
+        let source = |place: &u32| source_of(*place, HeadCounts::of(ethogram), ordered.len(), (&forth, &back));
+        let sources = chosen.iter().map(source).collect();
         let indices = |values: Vec<u32>| {
             let count = values.len();
             Tensor::from_vec(values, count, device)
         };
         Ok(Self {
+            sources,
+            anchor_rows: Arc::from(anchors),
             individuals,
             keypoints: skeleton.keypoints().len(),
             parts: indices(parts)?,
@@ -112,9 +124,9 @@ impl Wiring {
             anchors: Tensor::new(&anchors, device)?,
             focal: indices(ordered.iter().map(|pair| pair.0).collect())?,
             other: indices(ordered.iter().map(|pair| pair.1).collect())?,
-            forth: indices(unordered.iter().map(|&pair| place(pair)).collect())?,
-            back: indices(unordered.iter().map(|&(a, b)| place((b, a))).collect())?,
-            cells: indices(cells.iter().map(|cell| places[cell]).collect())?,
+            forth: indices(forth)?,
+            back: indices(back)?,
+            cells: indices(chosen)?,
         })
     }
 }
@@ -162,4 +174,19 @@ fn cell_places(ethogram: &Ethogram, individuals: usize) -> Vec<u32> {
         *channel += 1;
     }
     places
+}
+
+/// The outputs behind a place of [`cell_places`].
+fn source_of(place: u32, counts: HeadCounts, ordered: usize, (forth, back): (&[u32], &[u32])) -> Source {
+    let (place, pairs) = (place as usize, counts.of_pairs);
+    let (of_ordered, of_both) = (ordered * pairs, (ordered + ordered / 2) * pairs);
+    if place < of_ordered {
+        Source::Pairs { places: [(place / pairs) as u32; 2], channel: (place % pairs) as u32 }
+    } else if place < of_both {
+        let (pair, channel) = ((place - of_ordered) / pairs, ((place - of_ordered) % pairs) as u32);
+        Source::Pairs { places: [forth[pair], back[pair]], channel }
+    } else {
+        let place = place - of_both;
+        Source::Animal { place: (place / counts.of_selves) as u32, channel: (place % counts.of_selves) as u32 }
+    }
 }

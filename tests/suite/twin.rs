@@ -10,6 +10,7 @@ use vibrissa::behavior::{Ethogram, LabelSet};
 use vibrissa::model::architecture::Architecture;
 use vibrissa::model::inputs::Inputs;
 use vibrissa::model::network::Network;
+use vibrissa::model::ops::ring::Places;
 use vibrissa::model::wiring::{Vocabulary, Wiring};
 use vibrissa::skeleton::Skeleton;
 use vibrissa::time::DelayTicks;
@@ -103,9 +104,13 @@ fn single_ticks_agree_with_the_twin() {
     let golden = Golden::read();
     let network = golden.network(golden.weights.clone());
     let (cages, ticks, ..) = golden.logits.dims4().unwrap();
-    let mut state = network.zero_state(cages, golden.case.individuals, &Device::Cpu).unwrap();
-    let mut step = |tick| network.step(&golden.inputs.narrow(tick, 1).unwrap(), &golden.wiring, &mut state).unwrap();
-    let steps: Vec<Tensor> = (0..ticks).map(&mut step).collect();
+    let streams = cages * golden.case.individuals;
+    let state = network.zero_state(streams, &Device::Cpu).unwrap();
+    let step = |tick: usize| {
+        let (inputs, places) = (golden.inputs.narrow(tick, 1).unwrap(), Places::in_step(streams, tick as u64));
+        network.step(&inputs, &golden.wiring, &state, &places).unwrap()
+    };
+    let steps: Vec<Tensor> = (0..ticks).map(step).collect();
     let off = golden.distance(&Tensor::cat(&steps, 1).unwrap());
     println!("step: off by {off:e}");
     assert!(off <= TOLERANCE, "step: off by {off:e}, expected at most {TOLERANCE:e}");

@@ -56,8 +56,15 @@ pub fn add_scaled(to: &mut [f32], factor: f32, from: &[f32]) {
 /// degree-6 polynomial of the Cephes library, <https://www.netlib.org/cephes/>.)
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
-    let clamped = x.clamp(-87.3, 88.3);
-    let n = clamped.mul_add(std::f32::consts::LOG2_E, 0.5).floor();
+    // Adding it rounds to a whole number, which then stands in the lowest bits: a conversion to an integer would not be
+    // vectorised, as it has to saturate.
+    const ROUND: f32 = 12_582_912.0;
+    const LOWEST: f32 = -87.3;
+    const HIGHEST: f32 = 88.3;
+    let above = if x < LOWEST { LOWEST } else { x };
+    let clamped = if above > HIGHEST { HIGHEST } else { above };
+    let rounded = clamped.mul_add(std::f32::consts::LOG2_E, ROUND);
+    let n = rounded - ROUND;
     let r = (-n).mul_add(0.693_359_4, clamped);
     let r = (-n).mul_add(-2.121_944_4e-4, r);
     let mut p = 1.987_569_1e-4_f32;
@@ -67,8 +74,8 @@ pub fn exp(x: f32) -> f32 {
     p = p.mul_add(r, 1.666_666_5e-1);
     p = p.mul_add(r, 0.5);
     let p = p.mul_add(r * r, r + 1.0);
-    let power = f32::from_bits(((n as i32 + 127) as u32) << 23);
-    if x < -87.3 { 0.0 } else { p * power }
+    let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
+    if x < LOWEST { 0.0 } else { p * power }
 }
 
 #[inline(always)]
@@ -76,24 +83,55 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
+/// [`sigmoid`] of every number, in place.
+pub fn sigmoid_all(values: &mut [f32]) {
+    struct All<'a>(&'a mut [f32]);
+    impl Kernel for All<'_> {
+        #[inline(always)]
+        fn call(self) {
+            for value in self.0 {
+                *value = sigmoid(*value);
+            }
+        }
+    }
+    run(All(values));
+}
+
+/// The largest number; −∞ of none.
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] = larger(chunk[lane], lanes[lane]);
+        }
+    }
+    lanes.into_iter().fold(rest, larger)
+}
+
 /// Turns scores into probabilities in place; scores of −∞ get none. All −∞ gives all zeros.
 #[inline(always)]
 pub fn softmax(scores: &mut [f32]) {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let max = largest(scores);
     if max == f32::NEG_INFINITY {
         scores.fill(0.0);
         return;
     }
-    for score in scores.iter_mut() {
-        *score = exp(*score - max);
-    }
     let mut lanes = [0.0_f32; LANES];
-    let chunks = scores.chunks_exact(LANES);
-    let rest: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
+    let mut chunks = scores.chunks_exact_mut(LANES);
+    for chunk in &mut chunks {
         for lane in 0..LANES {
+            chunk[lane] = exp(chunk[lane] - max);
             lanes[lane] += chunk[lane];
         }
+    }
+    let mut rest = 0.0;
+    for score in chunks.into_remainder() {
+        *score = exp(*score - max);
+        rest += *score;
     }
     let scale = 1.0 / (rest + lanes.iter().sum::<f32>());
     for score in scores.iter_mut() {
@@ -123,35 +161,36 @@ impl<'a> KeysValues<'a> {
 
 /// Attention of one query over the rows of two segments, one after the other (a ring buffer has two).
 ///
-/// `bias` holds H rows of `bias_stride`, the first entry of each belonging to the first row. `probabilities` (H × rows)
-/// is left filled for a backward pass. Without any admissible row the output is zero.
+/// `bias` holds H rows of `bias_stride`, the first entry of each belonging to the first row. `probabilities` (H ×
+/// `stride`, at least as many as rows) is left filled for a backward pass. Without any admissible row the output is
+/// zero. Few rows are quickest with a stride of a multiple of [`LANES`].
 #[inline(always)]
 pub fn attend(
     query: &[f32],
     segments: [KeysValues<'_>; 2],
     heads: usize,
     (bias, bias_stride): (&[f32], usize),
-    probabilities: &mut [f32],
+    (probabilities, stride): (&mut [f32], usize),
     out: &mut [f32],
 ) {
     let channels = query.len();
     let width = channels / heads;
     let scale = 1.0 / (width as f32).sqrt();
-    let rows = segments[0].count + segments[1].count;
     let mut row = 0;
     for segment in segments {
         for index in 0..segment.count {
             let key = segment.key(index, channels);
             for head in 0..heads {
                 let part = head * width..(head + 1) * width;
-                probabilities[head * rows + row] =
+                probabilities[head * stride + row] =
                     dot(&query[part.clone()], &key[part]).mul_add(scale, bias[head * bias_stride + row]);
             }
             row += 1;
         }
     }
-    for head in 0..heads {
-        softmax(&mut probabilities[head * rows..(head + 1) * rows]);
+    for probabilities in probabilities[..heads * stride].chunks_exact_mut(stride) {
+        probabilities[row..].fill(f32::NEG_INFINITY);
+        softmax(probabilities);
     }
     out.fill(0.0);
     row = 0;
@@ -160,7 +199,7 @@ pub fn attend(
             let value = segment.value(index, channels);
             for head in 0..heads {
                 let part = head * width..(head + 1) * width;
-                add_scaled(&mut out[part.clone()], probabilities[head * rows + row], &value[part]);
+                add_scaled(&mut out[part.clone()], probabilities[head * stride + row], &value[part]);
             }
             row += 1;
         }

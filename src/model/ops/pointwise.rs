@@ -1,13 +1,18 @@
 //! SiLU and layer norm, each with its backward pass.
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
 
 use super::kernels::{self, Kernel, sigmoid};
-use super::slice;
+use super::{runs_fused, simd, slice};
 
 /// x · σ(x)
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Silu)
+    if runs_fused(x) { x.contiguous()?.apply_op1(Silu) } else { silu_plain(x) }
+}
+
+/// The same for other devices.
+pub(super) fn silu_plain(x: &Tensor) -> Result<Tensor> {
+    x.silu()
 }
 
 struct Silu;
@@ -19,25 +24,12 @@ impl CustomOp1 for Silu {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut y = slice(x, layout, self.name())?.to_vec();
-        kernels::run(SiluKernel { y: &mut y });
+        simd::silu(&mut y);
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         Ok(Some(x.apply_op2_no_bwd(&grad.contiguous()?, &SiluGrad)?))
-    }
-}
-
-struct SiluKernel<'a> {
-    y: &'a mut [f32],
-}
-
-impl Kernel for SiluKernel<'_> {
-    #[inline(always)]
-    fn call(self) {
-        for y in self.y {
-            *y *= sigmoid(*y);
-        }
     }
 }
 
@@ -77,7 +69,16 @@ const NORM_EPSILON: f32 = 1e-5;
 /// The variance is the mean of squared deviations, so a constant row gives the bias (E\[x²\] − mean² may fall below
 /// zero there).
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    x.contiguous()?.apply_op3(weight, bias, LayerNorm)
+    if runs_fused(x) { x.contiguous()?.apply_op3(weight, bias, LayerNorm) } else { layer_norm_plain(x, weight, bias) }
+}
+
+/// The same of single operations, for other devices.
+pub(super) fn layer_norm_plain(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let count = weight.elem_count() as f64;
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let variance = centred.sqr()?.sum_keepdim(D::Minus1)?;
+    let deviation = variance.affine(1.0 / count, f64::from(NORM_EPSILON))?.sqrt()?;
+    centred.broadcast_div(&deviation)?.broadcast_mul(weight)?.broadcast_add(bias)
 }
 
 struct LayerNorm;
@@ -142,21 +143,27 @@ fn moments(row: &[f32]) -> (f32, f32) {
     (mean, 1.0 / (variance + NORM_EPSILON).sqrt())
 }
 
-struct NormKernel<'a> {
-    y: &'a mut [f32],
-    weight: &'a [f32],
-    bias: &'a [f32],
+/// Layer norm of every row, in place.
+#[inline(always)]
+pub(super) fn normalise(rows: &mut [f32], weight: &[f32], bias: &[f32]) {
+    for row in rows.chunks_exact_mut(weight.len()) {
+        let (mean, inverse) = moments(row);
+        for ((y, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
+            *y = ((*y - mean) * inverse).mul_add(*weight, *bias);
+        }
+    }
+}
+
+pub(super) struct NormKernel<'a> {
+    pub y: &'a mut [f32],
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
 }
 
 impl Kernel for NormKernel<'_> {
     #[inline(always)]
     fn call(self) {
-        for row in self.y.chunks_exact_mut(self.weight.len()) {
-            let (mean, inverse) = moments(row);
-            for ((y, weight), bias) in row.iter_mut().zip(self.weight).zip(self.bias) {
-                *y = ((*y - mean) * inverse).mul_add(*weight, *bias);
-            }
-        }
+        normalise(self.y, self.weight, self.bias);
     }
 }
 

@@ -1,11 +1,22 @@
 //! Every operation against a plain reference in candle's own operations, forward and backward. The references are
 //! made of operations whose gradients are known to be right (matmul, exp, sums, broadcasting).
 
+mod whole;
+
+use std::cell::Cell;
+use std::sync::Arc;
+
 use candle_core::{D, Device, Result, Tensor, Var};
 
-use super::{attention, convolution, linear::linear, pointwise};
+use super::ring::{Places, put, put_plain};
+use super::{attention, convolution, pointwise};
 
 const TOLERANCE: f32 = 2e-5;
+
+thread_local! {
+    /// Operations of this thread are those of another device than the processor.
+    pub(super) static IS_ELSEWHERE: Cell<bool> = const { Cell::new(false) };
+}
 
 fn random(shape: &[usize], seed: u64) -> Var {
     // A fixed, seeded sequence (SplitMix64): candle's own generator has no seed on the CPU.
@@ -85,7 +96,9 @@ fn heads_together(x: &Tensor) -> Result<Tensor> {
 #[test]
 fn silu_agrees_with_its_reference() {
     let x = random(&[3, 7, 8], 1);
-    agree(&[&x], || pointwise::silu(&x), || x.div(&((x.neg()?.exp()? + 1.0)?)));
+    let reference = || x.div(&((x.neg()?.exp()? + 1.0)?));
+    agree(&[&x], || pointwise::silu(&x), reference);
+    agree(&[&x], || pointwise::silu_plain(&x), reference);
 }
 
 #[test]
@@ -97,32 +110,16 @@ fn layer_norm_agrees_with_its_reference() {
         centred.broadcast_div(&(variance + 1e-5)?.sqrt()?)?.broadcast_mul(&weight)?.broadcast_add(&bias)
     };
     agree(&[&x, &weight, &bias], || pointwise::layer_norm(&x, &weight, &bias), reference);
+    agree(&[&x, &weight, &bias], || pointwise::layer_norm_plain(&x, &weight, &bias), reference);
 }
 
 #[test]
 fn layer_norm_of_a_constant_row_is_its_bias() {
     let (x, weight, bias) = (Tensor::full(1234.567_f32, (2, 16), &Device::Cpu), random(&[16], 3), random(&[16], 4));
-    let y = pointwise::layer_norm(&x.unwrap(), &weight, &bias).unwrap();
-    assert!(distance(&y.get(0).unwrap(), &bias) < 1e-3);
-}
-
-#[test]
-fn few_rows_agree_with_many() {
-    let (weight, bias) = (random(&[24, 40], 5).as_detached_tensor(), random(&[24], 6));
-    let many = random(&[200, 40], 7);
-    let expected = linear(&many, &weight, &bias).unwrap();
-    for row in 0..200 {
-        let one = linear(&many.narrow(0, row, 1).unwrap(), &weight, &bias).unwrap();
-        assert!(distance(&one, &expected.narrow(0, row, 1).unwrap()) < TOLERANCE);
+    let x = x.unwrap();
+    for y in [pointwise::layer_norm(&x, &weight, &bias), pointwise::layer_norm_plain(&x, &weight, &bias)] {
+        assert!(distance(&y.unwrap().get(0).unwrap(), &bias) < 1e-3);
     }
-}
-
-#[test]
-fn few_rows_have_gradients_where_weights_are_trained_and_refuse_them_elsewhere() {
-    let (x, weight, bias) = (random(&[2, 40], 7), random(&[24, 40], 5), random(&[24], 6));
-    let gradients = |weight: &Tensor| linear(&x, weight, &bias).unwrap().sum_all().unwrap().backward();
-    assert!(gradients(&weight).unwrap().get(&weight).is_some());
-    assert!(gradients(&weight.as_detached_tensor()).is_err(), "an error rather than a lost gradient");
 }
 
 #[test]
@@ -137,6 +134,7 @@ fn depthwise_agrees_with_its_reference() {
         Ok(sum)
     };
     agree(&[&x, &weight], || convolution::depthwise(&x, &weight), reference);
+    agree(&[&x, &weight], || convolution::depthwise_plain(&x, &weight), reference);
 }
 
 #[test]
@@ -161,6 +159,16 @@ fn window_attention_agrees_with_its_reference() {
         heads_together(&attention_reference(&part(0)?, &part(1)?, &part(2)?, &bias)?)
     };
     agree(&[&qkv, &bias], || attention::window(&qkv, &bias), reference);
+    agree(&[&qkv, &bias], || attention::window_plain(&qkv, &bias), reference);
+}
+
+#[test]
+fn plain_window_attention_agrees_with_the_fused_one_where_the_window_is_as_long_as_the_sequence_and_longer() {
+    for (ticks, window) in [(1, 1), (1, 4), (4, 4), (3, 7), (40, 5)] {
+        let (qkv, bias) = (random(&[2, ticks, 48], 10), random(&[2, window], 11));
+        let off = distance(&attention::window_plain(&qkv, &bias).unwrap(), &attention::window(&qkv, &bias).unwrap());
+        assert!(off < TOLERANCE, "{ticks} ticks, a window of {window}: off by {off}");
+    }
 }
 
 #[test]
@@ -178,15 +186,116 @@ fn set_attention_agrees_with_its_reference() {
         heads_together(&attention_reference(&apart(&q)?, &apart(&k)?, &apart(&v)?, &bias)?)
     };
     agree(&[&q, &kv, &bias], || attention::set(&q, &kv, &bias, &present), reference);
+    agree(&[&q, &kv, &bias], || attention::set_plain(&q, &kv, &bias, &present), reference);
 }
 
 #[test]
 fn attention_to_an_empty_set_is_zero() {
     let (q, kv, bias) = (random(&[1, 1, 8], 12), random(&[1, 3, 16], 13), random(&[1, 1, 3], 14));
     let nobody = Tensor::zeros((1, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let y = attention::set(&q, &kv, &bias, &nobody).unwrap();
-    assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
-    let gradients = y.sum_all().unwrap().backward().unwrap();
-    let largest = gradients.get(&kv).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-    assert_eq!(largest, 0.0);
+    for y in [attention::set(&q, &kv, &bias, &nobody), attention::set_plain(&q, &kv, &bias, &nobody)] {
+        let y = y.unwrap();
+        assert_eq!(y.flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0; 8]);
+        let gradients = y.sum_all().unwrap().backward().unwrap();
+        for input in [&q, &kv, &bias] {
+            let gradient = gradients.get(input).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert!(gradient.iter().all(|slope| *slope == 0.0), "{gradient:?}");
+        }
+    }
+}
+
+#[test]
+fn plain_attention_to_sets_agrees_where_some_are_empty_and_scores_are_large() {
+    let (heads, queries, elements) = (2, 3, 5);
+    let large = |x: Var| (x.as_tensor() * 50.0).unwrap();
+    let (q, kv) = (large(random(&[4, queries, 16], 12)), large(random(&[4, elements, 32], 13)));
+    let bias = random(&[heads, queries, elements], 14);
+    // None, the last one, all, all but the first.
+    let present = [[0.0; 5], [0.0, 0.0, 0.0, 0.0, 1.0], [1.0; 5], [0.0, 1.0, 1.0, 1.0, 1.0_f32]];
+    let present = Tensor::new(&present, &Device::Cpu).unwrap();
+    let plain = attention::set_plain(&q, &kv, &bias, &present).unwrap();
+    assert!(distance(&plain, &attention::set(&q, &kv, &bias, &present).unwrap()) < 50.0 * TOLERANCE);
+    let empty = plain.get(0).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    assert_eq!(empty, [0.0; 48]);
+}
+
+#[test]
+fn a_plain_ring_holds_what_a_fused_one_holds() {
+    let slab = || Tensor::full(f32::NAN, (3, 5 * 8), &Device::Cpu).unwrap();
+    let (fused, plain) = (slab(), slab());
+    for position in 0..7 {
+        let rows = random(&[2, 8], 70 + position);
+        put(&fused, &rows, &places(position), 5).unwrap();
+        put_plain(&plain, &rows, &places(position), 5, 5).unwrap();
+    }
+    let slot = |slab: &Tensor, slot| slab.get(slot).unwrap().to_vec1::<f32>().unwrap();
+    assert_eq!(slot(&fused, 0), slot(&plain, 0));
+    assert_eq!(slot(&fused, 2), slot(&plain, 2));
+    assert!(slot(&plain, 1).iter().all(|number| number.is_nan()), "nobody sits in slot 1");
+    let beyond = Places { slots: vec![3], positions: vec![0] };
+    let said = put_plain(&plain, &random(&[1, 8], 1), &beyond, 5, 5).unwrap_err().to_string();
+    assert!(said.contains("expected slots under 3, got 3"), "{said}");
+}
+
+/// Two slots of three, at positions of their own.
+fn places(position: u64) -> Arc<Places> {
+    Arc::new(Places { slots: vec![2, 0], positions: vec![position, position + 3] })
+}
+
+#[test]
+fn a_step_reads_nothing_of_what_a_slot_held_before() {
+    let (channels, window) = (16, 5);
+    let weights = random(&[2, window], 4);
+    let bias = Arc::new(attention::LagBias::new(&weights).unwrap());
+    let slab = |value: f32| Tensor::full(value, (3, attention::slot_size(channels, window)), &Device::Cpu).unwrap();
+    let (clean, used, single) = (slab(0.0), slab(f32::NAN), slab(f32::NAN));
+    let before = |position: u64| Arc::new(Places { slots: vec![0], positions: vec![position] });
+    for position in 0..12 {
+        if position < 3 {
+            // The second stream is three ticks ahead.
+            let qkv = random(&[1, 1, 3 * channels], 60 + position);
+            for slab in [&clean, &used] {
+                attention::step(&qkv, slab, &bias, &before(position)).unwrap();
+            }
+            attention::step_plain(&qkv, &single, &weights, &before(position)).unwrap();
+        }
+    }
+    for position in 0..12 {
+        let qkv = random(&[2, 1, 3 * channels], 80 + position);
+        let expected = attention::step(&qkv, &clean, &bias, &places(position)).unwrap();
+        let found = attention::step(&qkv, &used, &bias, &places(position)).unwrap();
+        assert_eq!(distance(&found, &expected), 0.0, "tick {position}");
+        let plain = attention::step_plain(&qkv, &single, &weights, &places(position)).unwrap();
+        assert!(distance(&plain, &expected) < TOLERANCE, "tick {position}: {}", distance(&plain, &expected));
+    }
+}
+
+#[test]
+fn a_convolution_reads_nothing_of_what_a_slot_held_before() {
+    let weight = random(&[4, 8], 5).as_detached_tensor();
+    let taps = Arc::new(convolution::Taps::new(&weight).unwrap());
+    let slab = |value: f32| Tensor::full(value, (3, 32), &Device::Cpu).unwrap();
+    let (clean, used) = (slab(0.0), slab(f32::NAN));
+    for position in 0..9 {
+        let x = random(&[1, 1, 8], 90 + position);
+        let places = Arc::new(Places { slots: vec![1], positions: vec![position] });
+        for slab in [&clean, &used] {
+            put(slab, &x, &places, 4).unwrap();
+        }
+        let expected = convolution::step(&clean, &taps, &places, false).unwrap();
+        assert_eq!(distance(&convolution::step(&used, &taps, &places, false).unwrap(), &expected), 0.0);
+        let plain = convolution::step_plain(&used, &weight, &places).unwrap();
+        assert!(distance(&plain, &expected) < TOLERANCE);
+        let silu = convolution::step(&used, &taps, &places, true).unwrap();
+        assert!(distance(&silu, &pointwise::silu(&plain).unwrap()) < TOLERANCE);
+    }
+}
+
+#[test]
+fn places_outside_of_a_slab_are_refused() {
+    let slab = Tensor::zeros((2, 32), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let places = |slots: Vec<u32>| Arc::new(Places { positions: vec![0; slots.len()], slots });
+    let said = put(&slab, &random(&[1, 8], 1), &places(vec![2]), 4).unwrap_err().to_string();
+    assert!(said.contains("expected slots under 2, got 2"), "{said}");
+    assert!(put(&slab, &random(&[2, 8], 1), &places(vec![1]), 4).is_err());
 }

@@ -1,15 +1,35 @@
-//! Attention over a window of the past, over whole sequences and tick by tick, and over small sets. All three are
-//! loops around the one kernel [`attend`] and its backward pass.
+//! Attention over a window of the past, over whole sequences and tick by tick, and over small sets.
 
+mod across;
+mod recall;
 mod set;
+mod step;
 mod window;
+
+use candle_core::{D, Result, Tensor};
 
 use super::kernels::{KeysValues, add_scaled, attend, dot};
 
-pub use set::set;
-pub use window::{window, window_step};
+pub use across::{Across, across, plain as across_plain};
+pub use set::{plain as set_plain, pool, set, within};
+pub use step::{LagBias, plain as step_plain, slot_size, step};
+pub use window::{plain as window_plain, window};
 
 const NO_ROWS: KeysValues<'static> = KeysValues { rows: &[], stride: 0, count: 0 };
+
+/// Softmax over the last dimension, of single operations that have gradients. No row may be −∞ throughout.
+fn softmax(scores: &Tensor) -> Result<Tensor> {
+    // A constant as far as the gradient goes: shifting a row changes nothing.
+    let exp = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
+    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+}
+
+/// Part `index` of rows of packed channels, head by head: (N, L, parts · C) → (N, H, L, C / H).
+fn of_heads(packed: &Tensor, index: usize, channels: usize, heads: usize) -> Result<Tensor> {
+    let (sets, rows, _) = packed.dims3()?;
+    let apart = packed.reshape((sets, rows, (), heads, channels / heads))?;
+    apart.narrow(2, index, 1)?.squeeze(2)?.transpose(1, 2)?.contiguous()
+}
 
 /// What [`attend_grad`] works in.
 struct Scratch {
@@ -47,7 +67,7 @@ fn attend_grad(
     let scale = 1.0 / (width as f32).sqrt();
     let count = rows.count;
     let Scratch { probabilities, dscores, out, dquery } = scratch;
-    attend(query, [rows, NO_ROWS], heads, (bias, bias_stride), probabilities, out);
+    attend(query, [rows, NO_ROWS], heads, (bias, bias_stride), (probabilities, count), out);
     dquery.fill(0.0);
     for head in 0..heads {
         let part = head * width..(head + 1) * width;

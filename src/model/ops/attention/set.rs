@@ -1,10 +1,13 @@
 //! Attention within small sets.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor};
+use pulp::{Arch, Simd, WithSimd};
 
-use super::super::kernels::{self, Kernel, KeysValues, attend};
-use super::super::slice;
-use super::{NO_ROWS, Scratch, attend_grad};
+use super::super::kernels::{self, Kernel, KeysValues, add_scaled};
+use super::super::simd::softmax;
+use super::super::{runs_fused, slice};
+use super::recall::{ROOM, products, weighted_sum};
+use super::{Scratch, attend_grad, of_heads};
 
 /// Attention within N small sets.
 ///
@@ -12,8 +15,31 @@ use super::{NO_ROWS, Scratch, attend_grad};
 /// q (N, Q, C), kv (N, L, 2C), bias (H, Q, L), present (N, L) of 0 and 1 → (N, Q, C). A query to which no element is
 /// present gets zeros.
 pub fn set(q: &Tensor, kv: &Tensor, bias: &Tensor, present: &Tensor) -> Result<Tensor> {
+    if !runs_fused(q) {
+        return plain(q, kv, bias, present);
+    }
     let present = present.contiguous()?.flatten_all()?.to_vec1()?;
     q.contiguous()?.apply_op3(&kv.contiguous()?, &bias.contiguous()?, Set { present })
+}
+
+/// A score that leaves nothing of an element beside any other, and that no arithmetic turns into NaN.
+const ABSENT: f32 = -1e30;
+
+/// The same of single operations, for other devices.
+pub fn plain(q: &Tensor, kv: &Tensor, bias: &Tensor, present: &Tensor) -> Result<Tensor> {
+    let ((sets, queries, channels), (heads, _, elements)) = (q.dims3()?, bias.dims3()?);
+    let (keys, values) = (of_heads(kv, 0, channels, heads)?, of_heads(kv, 1, channels, heads)?);
+    let scale = 1.0 / ((channels / heads) as f64).sqrt();
+    let scores = (of_heads(q, 0, channels, heads)?.matmul(&keys.t()?)? * scale)?.broadcast_add(bias)?;
+    let present = present.reshape((sets, 1, 1, elements))?;
+    let is_present = present.to_dtype(DType::U8)?.broadcast_as(scores.shape())?;
+    let absent = Tensor::full(ABSENT, (), scores.device())?.broadcast_as(scores.shape())?;
+    let scores = is_present.where_cond(&scores, &absent)?;
+    let exp = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?.broadcast_mul(&present)?;
+    // Where nothing is present, nothing is divided by one.
+    let nobody = present.max_keepdim(D::Minus1)?.affine(-1.0, 1.0)?;
+    let probabilities = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?.broadcast_add(&nobody)?)?;
+    probabilities.matmul(&values)?.transpose(1, 2)?.reshape((sets, queries, channels))
 }
 
 struct Set {
@@ -47,14 +73,15 @@ impl CustomOp3 for Set {
         let (heads, _, elements) = bl.shape().dims3()?;
         let q = slice(q, ql, self.name())?;
         let mut out = vec![0.0_f32; q.len()];
-        kernels::run(SetKernel {
-            q,
-            kv: slice(kv, kl, self.name())?,
+        let kernel = SetKernel {
+            queries: Queries { rows: q, set_stride: queries * channels, stride: channels },
+            elements: Elements { rows: slice(kv, kl, self.name())?, offset: 0, stride: 2 * channels },
             bias: slice(bias, bl, self.name())?,
             present: &self.present,
             shape: SetShape { queries, elements, channels, heads },
             out: &mut out,
-        });
+        };
+        kernel.run();
         Ok((CpuStorage::F32(out), ql.shape().clone()))
     }
 
@@ -97,37 +124,165 @@ fn masked_bias(bias: &[f32], present: &[f32], shape: SetShape, masked: &mut [f32
     }
 }
 
+/// Rows of queries for each set: `set_stride` is 0 where all sets share them.
+#[derive(Clone, Copy)]
+struct Queries<'a> {
+    rows: &'a [f32],
+    set_stride: usize,
+    stride: usize,
+}
+
+/// Rows of keys and values for each set, the first `offset` numbers in.
+#[derive(Clone, Copy)]
+struct Elements<'a> {
+    rows: &'a [f32],
+    offset: usize,
+    stride: usize,
+}
+
 struct SetKernel<'a> {
-    q: &'a [f32],
-    kv: &'a [f32],
+    queries: Queries<'a>,
+    elements: Elements<'a>,
     bias: &'a [f32],
     present: &'a [f32],
     shape: SetShape,
     out: &'a mut [f32],
 }
 
-impl Kernel for SetKernel<'_> {
+impl SetKernel<'_> {
+    fn run(self) {
+        Arch::new().dispatch(self);
+    }
+}
+
+impl WithSimd for SetKernel<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn call(self) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let SetShape { queries, elements, channels, heads } = self.shape;
-        let mut probabilities = vec![0.0_f32; heads * elements];
-        let mut masked = vec![0.0_f32; queries * heads * elements];
-        let sets = self.kv.chunks_exact(elements * 2 * channels).zip(self.present.chunks_exact(elements));
-        let sides = self.q.chunks_exact(queries * channels).zip(self.out.chunks_exact_mut(queries * channels));
-        for ((kv, present), (q, out)) in sets.zip(sides) {
-            masked_bias(self.bias, present, self.shape, &mut masked);
-            let rows = KeysValues { rows: kv, stride: 2 * channels, count: elements };
-            for query in 0..queries {
-                attend(
-                    &q[query * channels..][..channels],
-                    [rows, NO_ROWS],
-                    heads,
-                    (&masked[query * heads * elements..], elements),
-                    &mut probabilities,
-                    &mut out[query * channels..][..channels],
-                );
+        let (width, stride) = (channels / heads, elements.next_multiple_of(ROOM));
+        let whole = elements.next_multiple_of(S::F32_LANES);
+        let scale = 1.0 / (width as f32).sqrt();
+        // The keys of a set, channel by channel: a score sums over channels for many elements side by side.
+        let mut keys = vec![0.0_f32; channels * stride];
+        let mut query = vec![0.0_f32; channels];
+        let mut scores = vec![0.0_f32; stride];
+        let mut absent = vec![f32::NEG_INFINITY; stride];
+        let sets = self.present.chunks_exact(elements).zip(self.out.chunks_exact_mut(queries * channels));
+        for (set, (present, out)) in sets.enumerate() {
+            let rows = &self.elements.rows[set * elements * self.elements.stride + self.elements.offset..];
+            for (element, present) in present.iter().enumerate() {
+                absent[element] = if *present > 0.0 { 0.0 } else { f32::NEG_INFINITY };
+                let key = &rows[element * self.elements.stride..][..channels];
+                for (keys, key) in keys.chunks_exact_mut(stride).zip(key) {
+                    keys[element] = *key;
+                }
+            }
+            let values = &rows[channels..];
+            for index in 0..queries {
+                let row = set * self.queries.set_stride + index * self.queries.stride;
+                for (query, q) in query.iter_mut().zip(&self.queries.rows[row..]) {
+                    *query = q * scale;
+                }
+                for head in 0..heads {
+                    let part = head * width..(head + 1) * width;
+                    let keys = &keys[part.start * stride..part.end * stride];
+                    products(simd, &query[part.clone()], keys, elements, &mut scores);
+                    let bias = &self.bias[(head * queries + index) * elements..][..elements];
+                    add_scaled(&mut scores[..elements], 1.0, bias);
+                    add_scaled(&mut scores[..whole], 1.0, &absent);
+                    softmax(simd, &mut scores[..whole]);
+                    let out = &mut out[index * channels..][part.clone()];
+                    weighted_sum(simd, &scores[..elements], &values[part.start..], self.elements.stride, out);
+                }
             }
         }
+    }
+}
+
+/// Attention within N sets whose elements are also the queries, from one product. Without a backward pass; the
+/// reference is [`set`].
+///
+/// # Shapes
+/// qkv (N, L, 3C), bias (H, L, L), present (N, L) → (N, L, C)
+pub fn within(qkv: &Tensor, bias: &Tensor, present: &Tensor) -> Result<Tensor> {
+    qkv.contiguous()?.apply_op3(&bias.contiguous()?, &present.contiguous()?, Within)
+}
+
+struct Within;
+
+impl CustomOp3 for Within {
+    fn name(&self) -> &'static str {
+        "set-attention-within"
+    }
+
+    fn cpu_fwd(
+        &self,
+        qkv: &CpuStorage,
+        ql: &Layout,
+        bias: &CpuStorage,
+        bl: &Layout,
+        present: &CpuStorage,
+        pl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let ((sets, elements, packed), (heads, ..)) = (ql.shape().dims3()?, bl.shape().dims3()?);
+        let channels = packed / 3;
+        let qkv = slice(qkv, ql, self.name())?;
+        let mut out = vec![0.0_f32; sets * elements * channels];
+        let kernel = SetKernel {
+            queries: Queries { rows: qkv, set_stride: elements * packed, stride: packed },
+            elements: Elements { rows: qkv, offset: channels, stride: packed },
+            bias: slice(bias, bl, self.name())?,
+            present: slice(present, pl, self.name())?,
+            shape: SetShape { queries: elements, elements, channels, heads },
+            out: &mut out,
+        };
+        kernel.run();
+        Ok((CpuStorage::F32(out), Shape::from((sets, elements, channels))))
+    }
+}
+
+/// Attention of the same queries, without a bias, over each of N sets. Without a backward pass; the reference is
+/// [`set`].
+///
+/// # Shapes
+/// queries (Q, C), kv (N, L, 2C), present (N, L) → (N, Q, C)
+pub fn pool(queries: &Tensor, kv: &Tensor, present: &Tensor, heads: usize) -> Result<Tensor> {
+    queries.contiguous()?.apply_op3(&kv.contiguous()?, &present.contiguous()?, Pool { heads })
+}
+
+struct Pool {
+    heads: usize,
+}
+
+impl CustomOp3 for Pool {
+    fn name(&self) -> &'static str {
+        "set-attention-pool"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        ql: &Layout,
+        kv: &CpuStorage,
+        kl: &Layout,
+        present: &CpuStorage,
+        pl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let ((queries, channels), (sets, elements, _)) = (ql.shape().dims2()?, kl.shape().dims3()?);
+        let bias = vec![0.0_f32; self.heads * queries * elements];
+        let mut out = vec![0.0_f32; sets * queries * channels];
+        let kernel = SetKernel {
+            queries: Queries { rows: slice(q, ql, self.name())?, set_stride: 0, stride: channels },
+            elements: Elements { rows: slice(kv, kl, self.name())?, offset: 0, stride: 2 * channels },
+            bias: &bias,
+            present: slice(present, pl, self.name())?,
+            shape: SetShape { queries, elements, channels, heads: self.heads },
+            out: &mut out,
+        };
+        kernel.run();
+        Ok((CpuStorage::F32(out), Shape::from((sets, queries, channels))))
     }
 }
 

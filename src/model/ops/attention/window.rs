@@ -3,24 +3,40 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::super::kernels::{self, Kernel, KeysValues, add_scaled, attend};
-use super::super::slice;
-use super::{NO_ROWS, Scratch, attend_grad};
+use super::super::{runs_fused, slice};
+use super::{NO_ROWS, Scratch, attend_grad, of_heads, softmax};
 
 /// Every tick attends to itself and the W − 1 ticks before it.
 ///
 /// # Shapes
 /// qkv (S, T, 3C) as queries, keys, values; bias (H, W), oldest lag first → (S, T, C)
 pub fn window(qkv: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    qkv.contiguous()?.apply_op2(&bias.contiguous()?, Window)
+    if runs_fused(qkv) { qkv.contiguous()?.apply_op2(&bias.contiguous()?, Window) } else { plain(qkv, bias) }
 }
 
-/// The newest output of [`window`] from a cache of the last W keys and values.
-///
-/// # Shapes
-/// query (S, 1, C), cache (S, W, 2C) as a ring in which tick p lies at p mod W (the newest included), bias (H, W),
-/// `position` the newest tick → (S, 1, C)
-pub fn window_step(query: &Tensor, cache: &Tensor, bias: &Tensor, position: u64) -> Result<Tensor> {
-    query.contiguous()?.apply_op3(cache, bias, WindowStep { position })
+/// The same of single operations, for other devices. It has a score for all pairs of ticks: memory for S · H · T² of
+/// them.
+pub fn plain(qkv: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let (streams, ticks, packed) = qkv.dims3()?;
+    let (channels, heads) = (packed / 3, bias.dim(0)?);
+    let part = |index| of_heads(qkv, index, channels, heads);
+    let scale = 1.0 / ((channels / heads) as f64).sqrt();
+    let scores = (part(0)?.matmul(&part(1)?.t()?)? * scale)?.broadcast_add(&banded(bias, ticks)?)?;
+    softmax(&scores)?.matmul(&part(2)?)?.transpose(1, 2)?.reshape((streams, ticks, channels))
+}
+
+/// The bias of every pair of ticks: (H, W) → (H, T, T), −∞ where the second lies outside of the first's window.
+fn banded(bias: &Tensor, ticks: usize) -> Result<Tensor> {
+    let (heads, window) = bias.dims2()?;
+    let unseen = |count: usize| Tensor::full(f32::NEG_INFINITY, (heads, count), bias.device());
+    let seen = window.min(ticks);
+    let lags = bias.narrow(1, window - seen, seen)?;
+    let row = Tensor::cat(&[unseen(ticks + 1 - seen)?, lags, unseen(ticks)?], 1)?;
+    // The row of 2T + 1 again and again, read in steps of one less: it moves on by one place a tick.
+    let length = 2 * ticks + 1;
+    let rows = row.unsqueeze(1)?.broadcast_as((heads, ticks, length))?.reshape((heads, ticks * length))?;
+    let moved = rows.narrow(1, 0, ticks * 2 * ticks)?.reshape((heads, ticks, 2 * ticks))?;
+    moved.narrow(2, ticks, ticks)
 }
 
 struct Window;
@@ -92,7 +108,7 @@ impl Kernel for WindowKernel<'_> {
                     [rows, NO_ROWS],
                     heads,
                     (&self.bias[window - count..], window),
-                    &mut probabilities,
+                    (&mut probabilities, count),
                     &mut out[tick * channels..][..channels],
                 );
             }
@@ -164,69 +180,6 @@ impl Kernel for WindowGradKernel<'_> {
                 );
                 add_scaled(&mut dqkv[tick * packed..][..channels], 1.0, &scratch.dquery);
             }
-        }
-    }
-}
-
-struct WindowStep {
-    position: u64,
-}
-
-impl CustomOp3 for WindowStep {
-    fn name(&self) -> &'static str {
-        "window-attention-step"
-    }
-
-    fn cpu_fwd(
-        &self,
-        query: &CpuStorage,
-        ql: &Layout,
-        cache: &CpuStorage,
-        cl: &Layout,
-        bias: &CpuStorage,
-        bl: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (streams, _, channels) = ql.shape().dims3()?;
-        let (heads, window) = bl.shape().dims2()?;
-        let mut out = vec![0.0_f32; streams * channels];
-        kernels::run(WindowStepKernel {
-            query: slice(query, ql, self.name())?,
-            cache: slice(cache, cl, self.name())?,
-            bias: slice(bias, bl, self.name())?,
-            position: self.position,
-            shape: WindowShape { ticks: 1, channels, heads, window },
-            out: &mut out,
-        });
-        Ok((CpuStorage::F32(out), ql.shape().clone()))
-    }
-}
-
-struct WindowStepKernel<'a> {
-    query: &'a [f32],
-    cache: &'a [f32],
-    bias: &'a [f32],
-    position: u64,
-    shape: WindowShape,
-    out: &'a mut [f32],
-}
-
-impl Kernel for WindowStepKernel<'_> {
-    #[inline(always)]
-    fn call(self) {
-        let WindowShape { channels, heads, window, .. } = self.shape;
-        let stride = 2 * channels;
-        let mut probabilities = vec![0.0_f32; heads * window];
-        // The ring in the order of time: from the slot after the newest to the end, then from the start to the newest.
-        let newest = (self.position % window as u64) as usize;
-        let older = if self.position < window as u64 { 0 } else { window - 1 - newest };
-        let count = older + newest + 1;
-        let streams = self.query.chunks_exact(channels).zip(self.cache.chunks_exact(window * stride));
-        for ((query, cache), out) in streams.zip(self.out.chunks_exact_mut(channels)) {
-            let segments = [
-                KeysValues { rows: &cache[(window - older) * stride..], stride, count: older },
-                KeysValues { rows: cache, stride, count: newest + 1 },
-            ];
-            attend(query, segments, heads, (&self.bias[window - count..], window), &mut probabilities, out);
         }
     }
 }
