@@ -10,7 +10,7 @@ use crate::time::DelayTicks;
 pub const NAME_CHARS_MAX: usize = 64;
 
 /// Most cages that one detector serves.
-pub const CAGES_MAX: usize = 256;
+pub const CAGES_MAX: usize = 1024;
 
 const ROOT: &str = "vibrissa";
 

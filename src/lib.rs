@@ -8,19 +8,25 @@
 //!                identity   512 a cage  kinematics   step
 //! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, predict, replay, score, summary, review
 //! simulate ─▶ recordings, or pose frames                     baseline ─▶ rules beside the network
+//! pose frames put and answers received ─▶ latency ─▶ what a rig's verdicts take, and why
 //! ```
 //!
 //! # Invariants
 //!
 //! - [`core`] is a plain value: from frame to event it does no IO and reads no clock. Live detection, replay and
 //!   prediction drive that one code path; training shares its buffer, features and network.
-//! - State is a value. Creating it is resetting it; no layer of the network hides any.
+//! - State is a value. Creating it is resetting it; no layer of the network hides any. What the network remembers of a
+//!   cage lies in the slots of a [`core::Room`] that the cage has taken; cages of one room step together, and each says
+//!   what it says alone, to the last bit.
+//! - There is one definition of the network. Of stored weights on the processor its layers are fused operations, which
+//!   agree with the single ones that are trained and that other devices run (`model::ops`).
 //! - Only [`live`] and the commands that open its sessions know zenoh, only [`corpus`] and [`commands`] know recordings'
 //!   files, and only [`output::journal`] and [`output::ticklog`] write while detecting; [`live::recorder`] is a program
 //!   of its own.
 //! - [`simulate`], [`baseline`], [`view`], [`inspect`], [`score`], [`summary`] and [`review`] are plain values over
 //!   recordings, labels and verdicts: they read no file, and nothing live depends on them (of [`view`], its `Terminal` alone
 //!   touches a terminal).
+//! - [`latency`] is plain values as well; of it, `System` alone reads files, those by which Linux describes itself.
 //! - Nothing depends on [`train`] but its command.
 //! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on whether an even or an odd number of ticks came
 //!   before them (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
@@ -33,6 +39,7 @@
 //! | letter | counts |
 //! |---|---|
 //! | B | cages that are advanced together |
+//! | S | streams: the animals of those cages |
 //! | T | ticks |
 //! | I | individuals of a cage |
 //! | J | the other individuals, I − 1 |
@@ -60,6 +67,7 @@ pub mod commands;
 pub mod corpus;
 pub mod features;
 pub mod inspect;
+pub mod latency;
 pub mod live;
 pub mod model;
 pub mod output;

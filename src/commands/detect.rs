@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use crossbeam::channel::Receiver;
 
-use super::settings::{Settings, parse_metrics};
+use super::settings::{Settings, THREADS_MAX, parse_metrics};
+use crate::core::Unit;
 use crate::keys::Rigs;
 use crate::live::detector::{Config, Detector};
 use crate::live::export;
@@ -17,6 +18,7 @@ use crate::live::interrupt::{hangups, interrupts};
 use crate::live::session::{Endpoints, Patience, listening};
 use crate::live::tally::Tallies;
 use crate::model::Model;
+use crate::model::device::Choice;
 
 /// How often the command looks whether it is done.
 const LOOK: Duration = Duration::from_millis(100);
@@ -50,6 +52,12 @@ pub struct Args {
     /// Serve metrics to Prometheus at this loopback address, such as 127.0.0.1:9464.
     #[arg(long, value_name = "ADDRESS", value_parser = parse_metrics)]
     metrics: Option<SocketAddr>,
+    /// Inference threads; one serves hundreds of cages [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=THREADS_MAX as i64))]
+    threads: Option<u8>,
+    /// What networks run on: cpu, or cuda where the program was built with that feature [default: cpu].
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<Choice>,
     /// End after so many seconds.
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
@@ -73,6 +81,8 @@ impl Args {
         settings.journal = journal.unwrap_or(settings.journal);
         settings.ticks = ticks.or(settings.ticks);
         settings.metrics = metrics.or(settings.metrics);
+        settings.device = self.device.unwrap_or(settings.device);
+        settings.threads = self.threads.map_or(settings.threads, usize::from);
         if endpoints != Endpoints::default() {
             settings.endpoints = endpoints;
         }
@@ -95,7 +105,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let confidence_min = model.card().confidence_min;
     say(&format!("model {} ({})", model.name(), model.hash()));
     let (rigs, idle, ticks) = (settings.rig.clone(), settings.idle, settings.ticks.clone());
-    let config = Config { rigs, confidence_min, idle, ticks, ..Config::new(settings.journal.clone()) };
+    let (threads, unit) = (settings.threads, Unit::open(settings.device)?);
+    let config = Config { rigs, confidence_min, idle, ticks, threads, unit, ..Config::new(settings.journal.clone()) };
     let detector = Detector::start(&session, model, &config)?;
     let recovery = detector.recovery();
     if recovery.torn_bytes > 0 {

@@ -8,6 +8,7 @@ pub mod ethology;
 pub mod evaluate;
 pub mod import;
 pub mod inspect;
+pub mod latency;
 mod offline;
 pub mod predict;
 pub mod profile;

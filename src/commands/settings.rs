@@ -10,12 +10,16 @@ use crate::keys::Rigs;
 use crate::live::detector::IDLE_SECS;
 use crate::live::session::Endpoints;
 use crate::model::Model;
+use crate::model::device::Choice;
 use crate::skeleton::Skeleton;
 use crate::stream::{Identities, Origin, StreamDescription, StreamError};
 
 /// Bounds of the time after which a silent cage is closed, in seconds.
 pub const IDLE_SECS_MIN: u64 = 3;
 pub const IDLE_SECS_MAX: u64 = 3600;
+
+/// Most inference threads.
+pub const THREADS_MAX: usize = 64;
 
 /// The settings in force: checked, with paths that are relative to the working directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +34,9 @@ pub struct Settings {
     pub ticks: Option<PathBuf>,
     pub metrics: Option<SocketAddr>,
     pub idle: Duration,
+    /// Inference threads.
+    pub threads: usize,
+    pub device: Choice,
     /// What the rigs publish, as far as it is known before they do.
     pub stream: Option<StreamDescription>,
 }
@@ -62,6 +69,9 @@ struct RawSettings {
     ticks: Option<PathBuf>,
     metrics: Option<String>,
     idle_secs: Option<u64>,
+    threads: Option<usize>,
+    #[serde(default)]
+    device: Choice,
     stream: Option<RawExpected>,
 }
 
@@ -87,6 +97,8 @@ impl Default for Settings {
             ticks: None,
             metrics: None,
             idle: Duration::from_secs(IDLE_SECS),
+            threads: 1,
+            device: Choice::Cpu,
             stream: None,
         }
     }
@@ -123,6 +135,10 @@ impl Settings {
             let expected = format!("{IDLE_SECS_MIN} to {IDLE_SECS_MAX}");
             return Err(value("idle_secs", &expected, &idle_secs));
         }
+        let threads = raw.threads.unwrap_or(defaults.threads);
+        if !(1..=THREADS_MAX).contains(&threads) {
+            return Err(value("threads", &format!("1 to {THREADS_MAX}"), &threads));
+        }
         for (key, endpoints) in [("listen", &raw.listen), ("connect", &raw.connect)] {
             if let Some(bad) = endpoints.iter().find(|endpoint| endpoint.parse::<zenoh::config::EndPoint>().is_err()) {
                 return Err(value(key, "an endpoint such as tcp/127.0.0.1:7447", bad));
@@ -146,6 +162,8 @@ impl Settings {
             ticks: raw.ticks.map(here),
             metrics,
             idle: Duration::from_secs(idle_secs),
+            threads,
+            device: raw.device,
             stream,
         })
     }
@@ -195,6 +213,8 @@ mod tests {
     fn what_is_wrong_is_named_with_file_key_expected_and_got() {
         for (text, expected) in [
             ("idle_secs = 1", "detect.toml: idle_secs: expected 3 to 3600, got 1"),
+            ("device = \"gpu\"", "unknown variant `gpu`, expected `cpu` or `cuda`"),
+            ("threads = 0", "detect.toml: threads: expected 1 to 64, got 0"),
             ("metrics = \"0.0.0.0:9464\"", "metrics: expected an address of this machine's loopback"),
             ("metrics = \"9464\"", "metrics: expected an address and port such as 127.0.0.1:9464, got 9464"),
             ("listen = [\"7447\"]", "listen: expected an endpoint such as tcp/127.0.0.1:7447, got 7447"),

@@ -1,16 +1,17 @@
 //! What a cage remembers, and what a reset starts anew.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::{CoreError, Note};
+use super::Note;
+use super::room::Seat;
 use crate::behavior::{Individual, Subject};
 use crate::buffer::ring::TickRing;
 use crate::features::Extractor;
 use crate::features::range::{Outside, Quantity, RangeWatch};
-use crate::model::backbone::BackboneState;
 use crate::model::bundle::Model;
-use crate::model::device::device;
-use crate::model::inputs::{Inputs, InputsBuilder};
+use crate::model::inputs::InputsBuilder;
+use crate::model::ops::kernels::sigmoid_all;
 use crate::model::wiring::Wiring;
 use crate::output::Transition;
 use crate::output::decoder::Decoder;
@@ -25,7 +26,6 @@ use crate::time::{Tick, WINDOW_TICKS};
 pub(super) struct Memory {
     pub ring: TickRing,
     pub extractor: Extractor,
-    pub network: BackboneState,
     pub presence: Presence,
     pub attendance: Attendance,
     pub decoder: Decoder,
@@ -48,17 +48,17 @@ pub(super) struct Memory {
 const RANGE_TICKS: u32 = 30;
 
 impl Memory {
-    pub fn fresh(model: &Model, stream: &StreamDescription) -> Result<Self, CoreError> {
+    pub fn fresh(model: &Model, stream: &StreamDescription) -> Self {
         let (individuals, keypoints) = (stream.individuals().len(), stream.skeleton().keypoints().len());
-        Ok(Self {
+        let range = model.card().range.as_ref();
+        Self {
             ring: TickRing::new(stream.point_count()),
             extractor: Extractor::new(stream.skeleton().clone(), individuals),
-            network: model.network().zero_state(1, individuals, &device())?,
             presence: Presence::new(individuals, keypoints, model.delays()),
             attendance: Attendance::new(individuals, keypoints),
             decoder: Decoder::new(model.ethogram(), individuals, model.delays(), model.rules()),
             ledger: Ledger::new(model.delays(), model.rules()),
-            range: model.card().range.as_ref().map(|range| RangeWatch::new(range, stream.skeleton(), individuals)),
+            range: range.map(|range| RangeWatch::new(range, stream.skeleton(), individuals)),
             newest: None,
             capture_nanos: None,
             identity: VecDeque::with_capacity(WINDOW_TICKS),
@@ -67,24 +67,17 @@ impl Memory {
             warm: false,
             outside: Vec::new(),
             until_range: RANGE_TICKS,
-        })
+        }
     }
 
     /// Starts anew but for the numbers of the bouts, which go on.
-    pub fn forget(&mut self, model: &Model, stream: &StreamDescription) -> Result<(), CoreError> {
-        let fresh = Self::fresh(model, stream)?;
+    pub fn forget(&mut self, model: &Model, stream: &StreamDescription) {
         let ledger = self.ledger.clone();
-        *self = Self { ledger, ..fresh };
-        Ok(())
+        *self = Self { ledger, ..Self::fresh(model, stream) };
     }
 
-    /// Takes in a tick of I × K points in body lengths, and gives what the network reads of it.
-    pub fn see(
-        &mut self,
-        points: &[Keypoint],
-        wiring: &Wiring,
-        note: &mut dyn FnMut(Note),
-    ) -> Result<Inputs, candle_core::Error> {
+    /// Takes in a tick of I × K points in body lengths, and adds what the network reads of it to `inputs`.
+    pub fn see(&mut self, points: &[Keypoint], inputs: &mut InputsBuilder, note: &mut dyn FnMut(Note)) {
         self.ring.push(points);
         self.presence.push(points);
         self.attendance.push(points, |attended| note(Note::Attended(attended)));
@@ -97,10 +90,8 @@ impl Memory {
             self.warm = warm;
             note(Note::Warm(warm));
         }
-        let mut inputs = InputsBuilder::new(wiring.individuals, wiring.keypoints);
         inputs.push(self.extractor.advance(&self.ring));
         self.look_at_range(points, note);
-        inputs.finish(1, 1, &device())
     }
 
     /// Says which quantities left the model's range and which came back, looking once a second.
@@ -166,21 +157,32 @@ impl Memory {
     }
 
     /// Brings a fresh memory to where it would be after `ticks` ticks, of which `ring` holds the last ones. The
-    /// network sees as many of them as keep its half-rate parity.
-    pub fn replay(&mut self, model: &Model, wiring: &Wiring, ring: &TickRing, ticks: u64) -> Result<(), CoreError> {
+    /// network sees as many of them as keep its half-rate parity. Gives the scores of the last one.
+    pub fn replay(
+        &mut self,
+        seat: &mut Seat,
+        wiring: &Wiring,
+        ring: &TickRing,
+        ticks: u64,
+    ) -> Result<Option<Vec<f32>>, candle_core::Error> {
         let before = ticks.saturating_sub(ring.len() as u64);
+        let (room, mut scores) = (Arc::clone(seat.room()), None);
         for (index, points) in ring.iter().enumerate() {
-            let inputs = self.see(points, wiring, &mut |_| {})?;
+            let mut inputs = InputsBuilder::new(wiring.individuals, wiring.keypoints);
+            self.see(points, &mut inputs, &mut |_| {});
             // Every second tick moves the middle of the network: its first one has an even number.
             if index > 0 || before.is_multiple_of(2) {
-                model.network().step(&inputs, wiring, &mut self.network)?;
+                scores = Some(room.step(inputs, wiring, &mut [&mut *seat])?);
             }
         }
         self.newest = ticks.checked_sub(1).map(Tick);
         // What was noticed on the way was told to nobody.
         (self.warm, self.until_range) = (false, 1);
         self.outside.clear();
-        Ok(())
+        Ok(scores.map(|mut scores| {
+            sigmoid_all(&mut scores);
+            scores
+        }))
     }
 
     /// Goes on with the numbers, times and confidences of another memory of the same cage.

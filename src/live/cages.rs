@@ -2,16 +2,22 @@
 //!
 //! A plain value: it does no IO, and time is passed in.
 
+mod open;
 mod outcome;
+mod rescue;
+mod rooms;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::open::{Open, Stranger, notice};
 pub use self::outcome::{Decision, Outcome, Scored};
-use crate::acquire::description::{Described, StreamId};
+use self::rooms::Rooms;
+use crate::acquire::description::StreamId;
 use crate::acquire::wire::Content;
-use crate::core::{Cage, CoreError, Note, Past};
+use crate::buffer::ticks::frames_per_tick;
+use crate::core::{Advance, Cage, CoreError, Past, Turn, Unit, step_together};
 use crate::keys::{CAGES_MAX, CageName};
 use crate::live::clock::Moment;
 use crate::live::intake::Arrival;
@@ -20,9 +26,9 @@ use crate::live::pace::{self, Pace, Unpaced};
 use crate::live::status::{Notice, State};
 use crate::live::timing::{Limits, Timing};
 use crate::model::Model;
-use crate::output::ticklog::{Kept, Life};
+use crate::output::scores::Times;
+use crate::output::ticklog::Life;
 use crate::poses::Frame;
-use crate::presence::Attended;
 use crate::stream::Origin;
 use crate::time::Tick;
 
@@ -36,12 +42,19 @@ const NUMBERS_BEGAN_ANEW: &str = "frame numbers began anew";
 const DETECTOR_ENDS: &str = "the detector ends";
 const NETWORK_FAILED: &str = "the network failed";
 
+/// Frames that ask for more ticks than this step apart from the others, which would wait for them.
+const TICKS_TOGETHER_MAX: f64 = 4.0;
+
+/// Open cages from which on every second new one begins a tick earlier, see [`Cage::begin_one_tick_before`]. Fewer cost too
+/// little for it to matter, and their ticks have the numbers of their frames.
+pub const STAGGERED_FROM: usize = 32;
+
 /// Finds the last ticks of a cage that an earlier process of this detector kept.
 pub type Recall = Box<dyn Fn(&CageName, StreamId, Option<u32>, usize) -> Option<Past> + Send>;
 
 /// The open cages. Their number is bounded by the intake.
 pub struct Cages {
-    model: Arc<Model>,
+    rooms: Rooms,
     idle: Duration,
     open: HashMap<CageName, Open>,
     epoch_last: i64,
@@ -53,34 +66,29 @@ pub struct Cages {
     paces: HashMap<CageName, Pace>,
 }
 
-struct Open {
-    described: Arc<Described>,
-    run: Option<u32>,
-    epoch: String,
-    /// `None` where the core refused the stream.
-    cage: Option<Cage>,
-    refused: &'static str,
-    /// The last frame that the core took, or the opening.
-    taken: Instant,
-    frames: u64,
-    timing: Timing,
-    stale: bool,
-    pace: Pace,
-    /// Number of the newest frame that was taken.
-    newest: Option<u64>,
-    /// The life of the ticks that were kept last, and the first that was not.
-    kept: Option<(Life, u64)>,
-    resumed: bool,
-    /// Since when frames were refused as doubled or late, with none taken in between.
-    refused_since: Option<Instant>,
-    /// A model that this cage cannot go on with.
-    misfit: Option<Arc<Model>>,
+/// A frame whose cage is to step with it.
+struct Admitted<'a> {
+    arrival: &'a Arrival,
+    frame: &'a Frame,
+    cage: Cage,
+    /// So many ticks are missing before the frame that others would wait for it.
+    is_behind: bool,
+    scores: Vec<(Tick, Vec<f32>)>,
+    outcome: Outcome,
 }
 
 impl Cages {
     /// `idle`: a cage of which no frame was taken for so long is closed.
-    pub fn new(model: Arc<Model>, idle: Duration, recall: Option<Recall>) -> Self {
-        Self { model, idle, open: HashMap::new(), epoch_last: 0, watched: false, recall, paces: HashMap::new() }
+    pub fn new(model: Arc<Model>, unit: Unit, idle: Duration, recall: Option<Recall>) -> Self {
+        Self {
+            rooms: Rooms::new(model, unit),
+            idle,
+            open: HashMap::new(),
+            epoch_last: 0,
+            watched: false,
+            recall,
+            paces: HashMap::new(),
+        }
     }
 
     pub fn count(&self) -> usize {
@@ -92,6 +100,7 @@ impl Cages {
         self.open.iter().map(|(name, open)| {
             let state = match &open.cage {
                 None => State::Refused { reason: open.refused },
+                Some(_) if open.suspended => State::Suspended { reason: NETWORK_FAILED.to_owned() },
                 Some(cage) if cage.history_ticks() < cage.model().warm_ticks() => State::warming(cage),
                 Some(_) => State::Running,
             };
@@ -107,15 +116,17 @@ impl Cages {
     /// The model of cages that open from now on. Those that are open go on with theirs until
     /// [`Cages::replace_next`] comes to them.
     pub fn set_model(&mut self, model: Arc<Model>) {
-        self.model = model;
+        self.rooms = self.rooms.of(model);
     }
 
     /// Gives one of the cages that still run another model the present one; false where there is none. A cage costs as
     /// many steps as the window has ticks.
     pub fn replace_next(&mut self, outcome: &mut Outcome) -> bool {
-        let present = |model: &Arc<Model>| Arc::ptr_eq(model, &self.model);
+        let present = |model: &Arc<Model>| Arc::ptr_eq(model, self.rooms.model());
         let old = |open: &Open| {
-            open.cage.as_ref().is_some_and(|cage| !present(cage.model())) && !open.misfit.as_ref().is_some_and(present)
+            !open.suspended
+                && open.cage.as_ref().is_some_and(|cage| !present(cage.model()))
+                && !open.misfit.as_ref().is_some_and(present)
         };
         let Some(name) = self.open.iter().find(|(_, open)| old(open)).map(|(name, _)| name.clone()) else {
             return false;
@@ -123,16 +134,18 @@ impl Cages {
         let Some(open) = self.open.get_mut(&name) else { return false };
         let Some(cage) = &mut open.cage else { return false };
         let before = Arc::clone(cage.model());
-        let replaced = cage.replace_model(Arc::clone(&self.model));
+        let room = self.rooms.with_space(open.described.stream.individuals().len());
+        let replaced = room.and_then(|room| cage.replace_model(&room));
         match replaced {
             Ok(advance) => {
                 outcome.add(&name, open, &before, advance);
                 let state = State::ModelReplaced { before: before.hash().to_owned() };
                 outcome.notices.extend(self.open.get(&name).map(|open| self.notice(&name, open, state)));
             }
+            Err(CoreError::Network(error)) if self.rooms.may_be_lost() => self.suspend(&error.to_string(), outcome),
             Err(CoreError::Network(_)) => self.close(&name, &State::Stopped { reason: NETWORK_FAILED }, outcome),
             Err(error) => {
-                open.misfit = Some(Arc::clone(&self.model));
+                open.misfit = Some(Arc::clone(self.rooms.model()));
                 let state = State::ModelRefused { reason: error.to_string() };
                 outcome.notices.extend(self.open.get(&name).map(|open| self.notice(&name, open, state)));
             }
@@ -140,28 +153,41 @@ impl Cages {
         true
     }
 
-    /// Takes a packet at the moment `now`.
-    pub fn take(&mut self, arrival: &Arrival, now: Moment) -> Outcome {
-        let mut outcome = Outcome::default();
-        if let Some(open) = self.open.get_mut(&arrival.cage)
-            && let Err(stranger) = open.check(arrival, now.monotonic)
-        {
-            let silent = now.monotonic.saturating_duration_since(open.taken);
-            if !stranger.takes_over(silent) {
-                outcome.refused = Some(stranger.cause());
-                return outcome;
-            }
-            self.close(&arrival.cage, &State::Stopped { reason: stranger.reason() }, &mut outcome);
-        }
-        match &arrival.packet.content {
-            Content::Frame { frame, .. } => self.frame(arrival, frame, now, &mut outcome),
-            Content::End { frames } => {
-                let frames_taken = self.open.get(&arrival.cage).map_or(0, |open| open.frames);
-                let state = State::Ended { frames_sent: *frames, frames_taken };
-                self.close(&arrival.cage, &state, &mut outcome);
+    /// Takes packets of different cages at the moment `now`; what comes of each is delivered as soon as it is known.
+    /// Cages of which a frame asks for a tick step together.
+    pub fn take(&mut self, arrivals: &[Arrival], now: Moment, deliver: &mut dyn FnMut(&Arrival, Outcome)) {
+        let (mut together, mut apart) = (Vec::with_capacity(arrivals.len()), Vec::new());
+        for arrival in arrivals {
+            let mut outcome = Outcome::default();
+            match self.admit(arrival, now, &mut outcome) {
+                Some(admitted) if admitted.is_behind => apart.push(Admitted { outcome, ..admitted }),
+                Some(admitted) => together.push(Admitted { outcome, ..admitted }),
+                None => deliver(arrival, outcome),
             }
         }
-        outcome
+        self.advance(together, now, deliver);
+        for admitted in apart {
+            self.advance(vec![admitted], now, deliver);
+        }
+    }
+
+    fn advance(&mut self, mut group: Vec<Admitted<'_>>, now: Moment, deliver: &mut dyn FnMut(&Arrival, Outcome)) {
+        let watched = self.watched;
+        let turns = group.iter_mut().map(|Admitted { cage, frame, scores, .. }| {
+            let watch = move |tick: Tick, of_tick: &[f32]| {
+                if watched {
+                    scores.push((tick, of_tick.to_vec()));
+                }
+            };
+            Turn::push(cage, frame, watch)
+        });
+        let mut turns: Vec<Turn<'_>> = turns.collect();
+        step_together(&mut turns);
+        let results: Vec<_> = turns.into_iter().map(Turn::finish).collect();
+        for (admitted, result) in group.into_iter().zip(results) {
+            let (arrival, outcome) = self.follow(admitted, result, now);
+            deliver(arrival, outcome);
+        }
     }
 
     /// Looks at what time alone changes: tells cages that became stale, and closes those of which no frame was taken for
@@ -173,10 +199,11 @@ impl Cages {
             if stale.is_some() != open.stale && open.cage.is_some() {
                 open.stale = stale.is_some();
                 let state = stale.map_or(State::Fresh, |stale| State::stale(&stale));
-                outcome.notices.push(notice(name, open, &self.model, state));
+                outcome.notices.push(notice(name, open, self.rooms.model(), state));
             }
         }
-        let idle = |open: &Open| now.saturating_duration_since(open.taken) >= self.idle;
+        self.rooms.tidy();
+        let idle = |open: &Open| !open.suspended && now.saturating_duration_since(open.taken) >= self.idle;
         let silent = self.open.iter().filter(|(_, open)| idle(open)).map(|(name, _)| name.clone());
         for name in silent.take(CLOSED_AT_ONCE_MAX).collect::<Vec<_>>() {
             self.close(&name, &State::Stopped { reason: "silent" }, &mut outcome);
@@ -193,30 +220,72 @@ impl Cages {
         outcome
     }
 
-    fn frame(&mut self, arrival: &Arrival, frame: &Frame, now: Moment, outcome: &mut Outcome) {
-        if !self.open.contains_key(&arrival.cage) {
+    /// Whether a packet is a frame that its cage is to step with: opens cages and closes them as it says.
+    fn admit<'a>(&mut self, arrival: &'a Arrival, now: Moment, outcome: &mut Outcome) -> Option<Admitted<'a>> {
+        let name = &arrival.cage;
+        if let Some(open) = self.open.get_mut(name)
+            && open.suspended
+            && let Content::Frame { frame, .. } = &arrival.packet.content
+            && (open.run, open.described.id) == (arrival.packet.run, arrival.described.id)
+        {
+            // The camera is there, and no other takes its place.
+            open.taken = now.monotonic;
+            open.newest = open.newest.max(Some(frame.number));
+            outcome.refused = Some(CoreError::Suspended.cause());
+            return None;
+        }
+        if let Some(open) = self.open.get_mut(name)
+            && let Err(stranger) = open.check(arrival, now.monotonic)
+        {
+            let silent = now.monotonic.saturating_duration_since(open.taken);
+            if !stranger.takes_over(silent) {
+                outcome.refused = Some(stranger.cause());
+                return None;
+            }
+            self.close(name, &State::Stopped { reason: stranger.reason() }, outcome);
+        }
+        let frame = match &arrival.packet.content {
+            Content::Frame { frame, .. } => frame,
+            Content::End { frames } => {
+                let frames_taken = self.open.get(name).map_or(0, |open| open.frames);
+                self.close(name, &State::Ended { frames_sent: *frames, frames_taken }, outcome);
+                return None;
+            }
+        };
+        if !self.open.contains_key(name) {
             let live = arrival.described.stream.origin() == Origin::Live;
-            if live && self.paces.get_mut(&arrival.cage).is_some_and(|pace| !pace.has_credit(now.monotonic)) {
+            if live && self.paces.get_mut(name).is_some_and(|pace| !pace.has_credit(now.monotonic)) {
                 outcome.refused = Some(Stranger::Unpaced(Unpaced::Flood).cause());
-                return;
+                return None;
             }
             outcome.opened = true;
             let opened = self.open_cage(arrival, frame, now, outcome);
-            self.open.insert(arrival.cage.clone(), opened);
+            self.open.insert(name.clone(), opened);
         }
-        let name = &arrival.cage;
-        let Some(open) = self.open.get_mut(name) else { return };
-        let Some(cage) = &mut open.cage else {
+        let open = self.open.get_mut(name)?;
+        let Some(cage) = open.cage.take() else {
             outcome.refused = Some(open.refused);
-            return;
+            return None;
         };
-        let mut scores = Vec::new();
-        let mut watch = |tick: Tick, of_tick: &[f32]| {
-            if self.watched {
-                scores.push((tick, of_tick.to_vec()));
-            }
-        };
-        match cage.push_watched(frame, &mut watch) {
+        let ahead = frame.number.abs_diff(open.newest.unwrap_or(frame.number)) as f64;
+        let is_behind = ahead > TICKS_TOGETHER_MAX * frames_per_tick(open.described.stream.rate_hz());
+        let outcome = Outcome::default();
+        Some(Admitted { arrival, frame, cage, is_behind, scores: Vec::new(), outcome })
+    }
+
+    /// What comes of a frame that its cage has stepped with.
+    fn follow<'a>(
+        &mut self,
+        admitted: Admitted<'a>,
+        result: Result<Advance, CoreError>,
+        now: Moment,
+    ) -> (&'a Arrival, Outcome) {
+        let Admitted { arrival, frame, cage, scores, mut outcome, .. } = admitted;
+        let name = &arrival.cage;
+        let Some(open) = self.open.get_mut(name) else { return (arrival, outcome) };
+        let model = Arc::clone(cage.model());
+        open.cage = Some(cage);
+        match result {
             Ok(mut advance) => {
                 open.taken = now.monotonic;
                 open.refused_since = None;
@@ -224,7 +293,6 @@ impl Cages {
                 open.frames += 1;
                 open.pace.spend(advance.ticks);
                 outcome.frames = 1;
-                let model = Arc::clone(cage.model());
                 let sighting = open.timing.frame(frame.number, frame.capture_nanos, arrival.arrived);
                 outcome.age = Some(sighting.age);
                 if advance.resets > 0 {
@@ -237,29 +305,40 @@ impl Cages {
                     outcome.notices.push(notice(name, open, &model, open.said(note)));
                 }
                 if self.recall.is_some() {
-                    open.keep(name, outcome);
+                    open.keep(name, &mut outcome);
                 }
                 let scored = |(tick, scores)| {
                     let (cage, described) = (name.clone(), Arc::clone(&open.described));
-                    Scored { cage, tick, frame: frame.number, scores, described, model: Arc::clone(&model) }
+                    let times = Times {
+                        arrived_nanos: arrival.arrived.unix_nanos,
+                        started_nanos: now.unix_nanos,
+                        ..Times::default()
+                    };
+                    Scored { cage, tick, frame: frame.number, scores, described, model: Arc::clone(&model), times }
                 };
                 outcome.scores.extend(scores.into_iter().map(scored));
                 outcome.add(name, open, &model, advance);
             }
             Err(error) => {
                 outcome.refused = Some(error.cause());
-                if matches!(error, CoreError::Network(_)) {
+                let network = matches!(error, CoreError::Network(_));
+                if network && open.cage.as_ref().is_some_and(|cage| cage.unit().may_be_lost()) {
+                    // The frame is not refused: it is finished when the cage is rebuilt.
+                    outcome.refused = None;
+                    self.suspend(&error.to_string(), &mut outcome);
+                } else if network {
                     // The core leaves a cage whose network failed to be opened anew, which the next frame does.
                     open.cage = None;
-                    self.close(name, &State::Stopped { reason: NETWORK_FAILED }, outcome);
+                    self.close(name, &State::Stopped { reason: NETWORK_FAILED }, &mut outcome);
                 } else if now.monotonic.saturating_duration_since(*open.refused_since.get_or_insert(now.monotonic))
                     >= Duration::from_secs(TAKEOVER_SECS)
                 {
                     // Nothing but doubled and late frames: someone counts from another beginning.
-                    self.close(name, &State::Stopped { reason: NUMBERS_BEGAN_ANEW }, outcome);
+                    self.close(name, &State::Stopped { reason: NUMBERS_BEGAN_ANEW }, &mut outcome);
                 }
             }
         }
+        (arrival, outcome)
     }
 
     fn open_cage(&mut self, arrival: &Arrival, frame: &Frame, now: Moment, outcome: &mut Outcome) -> Open {
@@ -270,12 +349,32 @@ impl Cages {
         let recalled = self.recall.as_ref();
         let past = recalled.and_then(|recall| recall(name, arrival.described.id, run, stream.point_count()));
         let past = past.filter(|past| pace::follows(past.anchor.newest, frame.number, stream.rate_hz()));
-        let opened = match &past {
-            Some(past) => Cage::resume(Arc::clone(&self.model), stream, past),
-            None => Cage::open(Arc::clone(&self.model), stream),
+        let individuals = stream.individuals().len();
+        let open_in = |rooms: &mut Rooms| {
+            let room = rooms.with_space(individuals)?;
+            match &past {
+                Some(past) => Cage::resume(&room, stream, past),
+                None => Cage::open_in(&room, stream),
+            }
         };
+        let opened = match open_in(&mut self.rooms) {
+            Err(CoreError::Network(error)) if self.rooms.may_be_lost() => {
+                self.suspend(&error.to_string(), outcome);
+                open_in(&mut self.rooms)
+            }
+            opened => opened,
+        };
+        // The middle of the network works every second tick: of many cages, half do so at one tick and half at the next.
+        let others = self.open.values().filter(|open| open.at_other_ticks).count();
+        let wanted = past.is_none() && self.open.len() >= STAGGERED_FROM && 2 * others < self.open.len();
+        let mut at_other_ticks = false;
         let (cage, refused) = match opened {
-            Ok(cage) => (Some(cage), ""),
+            Ok(mut cage) => {
+                if wanted {
+                    at_other_ticks = cage.begin_one_tick_before(frame.number);
+                }
+                (Some(cage), "")
+            }
             Err(error) => (None, error.cause()),
         };
         let life = |base| Life { stream: arrival.described.id, run, base };
@@ -295,11 +394,13 @@ impl Cages {
             timing: Timing::new(stream.clock(), stream.rate_hz(), limits),
             stale: false,
             pace: self.paces.remove(name).unwrap_or_else(|| Pace::new(now.monotonic)),
-            newest: None,
+            newest: past.as_ref().map(|past| past.anchor.newest),
             kept,
             resumed: past.is_some(),
             refused_since: None,
             misfit: None,
+            suspended: false,
+            at_other_ticks,
         };
         let state = if open.cage.is_some() { State::Started } else { State::Refused { reason: open.refused } };
         outcome.notices.push(self.notice(name, &open, state));
@@ -308,7 +409,7 @@ impl Cages {
                 let ticks_known = past.ring.len() as u64;
                 outcome.notices.push(self.notice(name, &open, State::Resumed { ticks_known }));
             }
-            if cage.history_ticks() < self.model.warm_ticks() {
+            if cage.history_ticks() < self.rooms.model().warm_ticks() {
                 outcome.notices.push(self.notice(name, &open, State::warming(cage)));
             }
         }
@@ -323,7 +424,20 @@ impl Cages {
         }
         if let Some(mut cage) = open.cage.take() {
             let model = Arc::clone(cage.model());
-            match cage.flush() {
+            let may_be_lost = cage.unit().may_be_lost();
+            let flushed = if open.suspended { Err(CoreError::Suspended) } else { cage.flush() };
+            let flushed = match flushed {
+                Err(CoreError::Suspended | CoreError::Network(_)) if may_be_lost => {
+                    self.rooms.fall_back();
+                    self.move_and_finish(&mut cage).and_then(|mut advance| {
+                        let last = cage.flush()?;
+                        advance.append(last);
+                        Ok(advance)
+                    })
+                }
+                flushed => flushed,
+            };
+            match flushed {
                 Ok(advance) => {
                     open.pace.spend(advance.ticks);
                     outcome.add(name, &open, &model, advance);
@@ -340,99 +454,7 @@ impl Cages {
     }
 
     fn notice(&self, name: &CageName, open: &Open, state: State) -> Notice {
-        let model = open.cage.as_ref().map_or(&self.model, Cage::model);
+        let model = open.cage.as_ref().map_or(self.rooms.model(), Cage::model);
         notice(name, open, model, state)
     }
-}
-
-/// Why a packet does not belong to the life of a cage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stranger {
-    Publisher,
-    Stream,
-    Unpaced(Unpaced),
-}
-
-impl Stranger {
-    /// Whether the packet begins another life, after so long without a frame that belongs to this one.
-    fn takes_over(self, silent: Duration) -> bool {
-        match self {
-            Self::Stream => true,
-            Self::Publisher | Self::Unpaced(Unpaced::Jump) => silent >= Duration::from_secs(TAKEOVER_SECS),
-            Self::Unpaced(Unpaced::Flood) => false,
-        }
-    }
-
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Publisher => "another publisher",
-            Self::Stream => "another stream",
-            Self::Unpaced(_) => NUMBERS_BEGAN_ANEW,
-        }
-    }
-
-    /// The word that refused frames are counted under.
-    fn cause(self) -> &'static str {
-        match self {
-            Self::Publisher => "other-publisher",
-            Self::Stream => "other-stream",
-            Self::Unpaced(Unpaced::Jump) => "number-jump",
-            Self::Unpaced(Unpaced::Flood) => "flood",
-        }
-    }
-}
-
-impl Open {
-    /// Whether a packet belongs to this life of the cage.
-    fn check(&mut self, arrival: &Arrival, now: Instant) -> Result<(), Stranger> {
-        if self.run != arrival.packet.run {
-            return Err(Stranger::Publisher);
-        }
-        if self.described.id != arrival.described.id {
-            return Err(Stranger::Stream);
-        }
-        let stream = &self.described.stream;
-        match (&arrival.packet.content, self.newest) {
-            // Replays and simulations may run as fast as they can, and leap where their recording does.
-            (Content::Frame { frame, .. }, Some(newest)) if stream.origin() == Origin::Live => {
-                self.pace.check(newest, frame.number, stream.rate_hz(), now).map_err(Stranger::Unpaced)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn said(&self, note: Note) -> State {
-        let name = |slot: crate::behavior::Individual| {
-            self.described.stream.individuals().get(usize::from(slot.0)).cloned().unwrap_or_default()
-        };
-        match note {
-            Note::Attended(Attended::Joined(animal)) => State::AnimalJoined { animal: name(animal) },
-            Note::Attended(Attended::Left(animal)) => State::AnimalLeft { animal: name(animal) },
-            Note::Swapped(swap) => {
-                State::SwapAlarm { animals: [name(swap.first), name(swap.second)], confidence: swap.confidence }
-            }
-            Note::Warm(true) => State::Warm,
-            Note::Warm(false) => self.cage.as_ref().map_or(State::Running, State::warming),
-            Note::Range(what) if what.is_empty() => State::InRange,
-            Note::Range(what) => State::OutOfRange { what },
-        }
-    }
-
-    /// Hands on the ticks since those that were kept last.
-    fn keep(&mut self, name: &CageName, outcome: &mut Outcome) {
-        let Some((cage, anchor)) = self.cage.as_ref().and_then(|cage| Some((cage, cage.anchor()?))) else { return };
-        let life = Life { stream: self.described.id, run: self.run, base: anchor.base };
-        let first = self.kept.filter(|(kept, _)| *kept == life).map_or(0, |(_, next)| next);
-        for tick in first.max(anchor.next.saturating_sub(cage.ring().len() as u64))..anchor.next {
-            let Some(points) = cage.ring().age((anchor.next - 1 - tick) as usize) else { continue };
-            let (frame, points) = (anchor.newest, points.to_vec());
-            let kept = Kept { life, tick, frame, points, resumed: self.resumed };
-            outcome.kept.push((name.clone(), Keep::Tick(kept)));
-        }
-        self.kept = Some((life, anchor.next));
-    }
-}
-
-fn notice(name: &CageName, open: &Open, model: &Model, state: State) -> Notice {
-    Notice { cage: name.clone(), origin: open.described.stream.origin(), model: model.hash().to_owned(), state }
 }

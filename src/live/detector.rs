@@ -1,5 +1,6 @@
 //! The detector: subscriptions, threads and their orderly end.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,11 +13,13 @@ use zenoh::sample::{Sample, SampleKind};
 use zenoh::{Session, Wait};
 
 use crate::acquire::description::{DESCRIPTION_BYTES_MAX, DescriptionError};
+use crate::core::Unit;
 use crate::keys::{CageName, Rigs, detector_alive};
 use crate::live::cages::{Cages, Recall};
 use crate::live::clock::Moment;
+use crate::live::delivery::Delivery;
 use crate::live::herald::{self, Outbox};
-use crate::live::inference::Inference;
+use crate::live::inference::{Inference, Successor};
 use crate::live::intake::{self, Arrival, Intake};
 use crate::live::keeper::{self, KEPT_MAX, KeepQueue};
 use crate::live::queue::{LaneQueue, Pushed, WhenFull};
@@ -24,6 +27,7 @@ use crate::live::scribe::{Decided, Inbox, JournalHealth, Scribe, VERDICTS_MAX};
 use crate::live::tally::Tallies;
 use crate::live::{LiveError, join, lock, spawn};
 use crate::model::Model;
+use crate::model::device::one_thread_pool;
 use crate::output::journal::{JOURNAL_BYTES_MAX, Journal, Recovery};
 use crate::output::ticklog::{self, TickLog};
 
@@ -44,13 +48,26 @@ pub struct Config {
     pub idle: Duration,
     /// Where the last ticks of every cage are kept for a restart; `None` keeps none.
     pub ticks: Option<PathBuf>,
+    /// Inference threads, at least 1. Each owns the cages that fall to it by their names.
+    pub threads: usize,
+    /// What networks run on.
+    pub unit: Unit,
 }
 
 impl Config {
     /// All rigs, with the stated defaults.
     pub fn new(journal: PathBuf) -> Self {
         let idle = Duration::from_secs(IDLE_SECS);
-        Self { rigs: Rigs::All, journal, journal_bytes_max: JOURNAL_BYTES_MAX, confidence_min: 0.1, idle, ticks: None }
+        Self {
+            rigs: Rigs::All,
+            journal,
+            journal_bytes_max: JOURNAL_BYTES_MAX,
+            confidence_min: 0.1,
+            idle,
+            ticks: None,
+            threads: 1,
+            unit: Unit::cpu(),
+        }
     }
 }
 
@@ -59,7 +76,7 @@ pub struct Detector {
     callbacks: Arc<Callbacks>,
     subscribers: Vec<Subscriber<()>>,
     token: LivelinessToken,
-    inference: JoinHandle<()>,
+    inference: Vec<JoinHandle<()>>,
     scribe: Scribe,
     herald: JoinHandle<()>,
     keeper: Option<JoinHandle<()>>,
@@ -68,7 +85,8 @@ pub struct Detector {
     outbox: Arc<Outbox>,
     health: JournalHealth,
     recovery: Recovery,
-    successor: Arc<Mutex<Option<Arc<Model>>>>,
+    /// A model that the cages of each inference thread are to go on with.
+    successors: Vec<Successor>,
     model_hash: Mutex<String>,
 }
 
@@ -84,33 +102,42 @@ impl Detector {
             (Arc::new(Inbox::new(VERDICTS_MAX)), Arc::<Outbox>::default(), JournalHealth::default());
         let callbacks = Arc::new(Callbacks {
             intake: Arc::default(),
-            arrivals: Arc::new(LaneQueue::new(FRAMES_MAX)),
+            arrivals: (0..config.threads.max(1)).map(|_| Arc::new(LaneQueue::new(FRAMES_MAX))).collect(),
             tallies: Arc::default(),
             confidence_min_bits: AtomicU32::new(config.confidence_min.to_bits()),
         });
         abandon(&journal, &inbox, &callbacks.tallies)?;
         let tallies = || Arc::clone(&callbacks.tallies);
         let kept = Arc::new(KeepQueue::new(KEPT_MAX));
-        let (recall, keeper) = keep(config.ticks.as_deref(), &kept, &callbacks.tallies)?;
-        let successor = Arc::default();
+        let keeper = keep(config.ticks.as_deref(), &kept, &callbacks.tallies)?;
         let herald = herald::start(session.clone(), Arc::clone(&outbox), tallies())?;
         let scribe = Scribe::start(journal, Arc::clone(&inbox), Arc::clone(&outbox), tallies(), health.clone())?;
-        let inference = Inference {
-            cages: Cages::new(model, config.idle, recall),
-            arrivals: Arc::clone(&callbacks.arrivals),
-            intake: Arc::clone(&callbacks.intake),
-            inbox: Arc::clone(&inbox),
-            outbox: Arc::clone(&outbox),
-            tallies: tallies(),
-            health: health.clone(),
-            kept: Arc::clone(&kept),
-            successor: Arc::clone(&successor),
-            idle: config.idle,
-        };
-        // Candle hands every operation to rayon's pool; handing over costs more than the arithmetic of one step, so the
-        // loop itself runs inside a pool of one thread.
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "inference".to_owned()).build()?;
-        let inference = spawn("inference owner", move || pool.install(|| inference.work()))?;
+        let (mut inference, mut successors, open) = (Vec::new(), Vec::new(), Arc::default());
+        let models = std::iter::repeat_n(model, callbacks.arrivals.len());
+        for (arrivals, model) in callbacks.arrivals.iter().zip(models) {
+            let successor = Successor::default();
+            let recall = config.ticks.as_deref().map(recall_from);
+            let owner = Inference {
+                cages: Cages::new(model, config.unit.clone(), config.idle, recall),
+                arrivals: Arc::clone(arrivals),
+                intake: Arc::clone(&callbacks.intake),
+                delivery: Delivery {
+                    inbox: Arc::clone(&inbox),
+                    outbox: Arc::clone(&outbox),
+                    tallies: tallies(),
+                    kept: Arc::clone(&kept),
+                    open: Arc::clone(&open),
+                },
+                health: health.clone(),
+                successor: Arc::clone(&successor),
+                idle: config.idle,
+            };
+            // Candle hands every operation to rayon's pool; handing over costs more than the arithmetic of one step, so
+            // the loop itself runs inside a pool of one thread.
+            let pool = one_thread_pool("inference")?;
+            inference.push(spawn("inference owner", move || pool.install(|| owner.work()))?);
+            successors.push(successor);
+        }
         let subscribers = callbacks.subscribe(session, &config.rigs)?;
         // Last of all: zenoh keeps declarations in order, so whoever sees the token knows that frames are heard.
         let token = session.liveliness().declare_token(detector_alive(&session.zid().to_string()));
@@ -128,7 +155,7 @@ impl Detector {
             outbox,
             health,
             recovery,
-            successor,
+            successors,
             model_hash,
         })
     }
@@ -152,7 +179,10 @@ impl Detector {
     pub fn replace_model(&self, model: Arc<Model>) {
         self.callbacks.set_confidence_min(model.card().confidence_min);
         model.hash().clone_into(&mut lock(&self.model_hash));
-        *lock(&self.successor) = Some(model);
+        let models = std::iter::repeat_n(model, self.successors.len());
+        for (successor, model) in self.successors.iter().zip(models) {
+            *lock(successor) = Some(model);
+        }
     }
 
     /// Hash of the model that cages have, or are being given.
@@ -160,16 +190,16 @@ impl Detector {
         lock(&self.model_hash).clone()
     }
 
-    /// Whether the inference thread lives. It ends by a panic only: stop, and let the error tell.
+    /// Whether every inference thread lives. They end by a panic only: stop, and let the error tell.
     pub fn is_running(&self) -> bool {
-        !self.inference.is_finished()
+        !self.inference.iter().any(JoinHandle::is_finished)
     }
 
     /// Ends in order: no more frames are taken, waiting ones are finished, open bouts end, everything decided is
     /// journaled and published.
     pub fn stop(self) -> Result<Arc<Tallies>, LiveError> {
         // First of all: a lossless replay that waits in a callback would hold up the undeclaration.
-        self.callbacks.arrivals.close();
+        self.callbacks.arrivals.iter().for_each(|arrivals| arrivals.close());
         let mut undeclared = Ok(());
         for subscriber in self.subscribers {
             undeclared =
@@ -177,7 +207,8 @@ impl Detector {
         }
         // One that failed must not keep the others from finishing what they have: each is joined, then the first
         // failure told.
-        let inferred = join("inference", self.inference);
+        let joined: Vec<_> = self.inference.into_iter().map(|thread| join("inference", thread)).collect();
+        let inferred = joined.into_iter().collect::<Result<(), _>>();
         self.inbox.close();
         self.kept.close();
         let written = self.scribe.join();
@@ -206,29 +237,32 @@ fn abandon(journal: &Journal, inbox: &Inbox, tallies: &Tallies) -> Result<(), Li
     Ok(())
 }
 
-/// Reading and writing of the last ticks of cages.
+/// Writes the last ticks of cages, where a folder is named.
 fn keep(
     folder: Option<&Path>,
     kept: &Arc<KeepQueue>,
     tallies: &Arc<Tallies>,
-) -> Result<(Option<Recall>, Option<JoinHandle<()>>), LiveError> {
-    let Some(folder) = folder.map(Path::to_owned) else {
-        return Ok((None, None));
-    };
+) -> Result<Option<JoinHandle<()>>, LiveError> {
+    let Some(folder) = folder.map(Path::to_owned) else { return Ok(None) };
     let prepared = std::fs::create_dir_all(&folder).and_then(|()| TickLog::clean(&folder));
     prepared.map_err(|source| LiveError::TickLog { folder: folder.clone(), source })?;
-    let keeper = keeper::start(folder.clone(), Arc::clone(kept), Arc::clone(tallies))?;
-    let recall = move |cage: &CageName, stream, run, point_count| {
+    keeper::start(folder, Arc::clone(kept), Arc::clone(tallies)).map(Some)
+}
+
+/// Reads what was written of a cage.
+fn recall_from(folder: &Path) -> Recall {
+    let folder = folder.to_owned();
+    Box::new(move |cage: &CageName, stream, run, point_count| {
         let path = TickLog::path(&folder, cage.rig(), cage.cage());
         ticklog::read(&path, stream, run, point_count).map(|(_, past)| past)
-    };
-    Ok((Some(Box::new(recall)), Some(keeper)))
+    })
 }
 
 /// What zenoh's threads run: decode, agree, hand over.
 struct Callbacks {
     intake: Arc<Mutex<Intake>>,
-    arrivals: Arc<LaneQueue<CageName, Arrival>>,
+    /// One queue for each inference thread.
+    arrivals: Vec<Arc<LaneQueue<CageName, Arrival>>>,
     tallies: Arc<Tallies>,
     confidence_min_bits: AtomicU32,
 }
@@ -246,6 +280,13 @@ impl Callbacks {
         let poses = session.declare_subscriber(rigs.poses()).callback(move |sample| on_pose.pose(&sample));
         let poses = poses.wait().map_err(LiveError::zenoh("subscribing to poses"))?;
         Ok(vec![poses, streams])
+    }
+
+    /// The queue of the thread that owns a cage: always the same for a name, so that no cage is ever owned twice.
+    fn arrivals_of(&self, cage: &CageName) -> &LaneQueue<CageName, Arrival> {
+        let mut hasher = DefaultHasher::new();
+        cage.hash(&mut hasher);
+        &self.arrivals[(hasher.finish() % self.arrivals.len() as u64) as usize]
     }
 
     /// The cage of a sample that was put under a valid name.
@@ -284,7 +325,7 @@ impl Callbacks {
             Err(refusal) => return self.tallies.refuse(Some(&cage), refusal.cause()),
         };
         let when_full = if arrival.packet.lossless { WhenFull::Wait } else { WhenFull::DropOldest };
-        match self.arrivals.push(&cage, arrival, when_full) {
+        match self.arrivals_of(&cage).push(&cage, arrival, when_full) {
             Pushed::Taken => {}
             Pushed::Displaced(_) => self.tallies.with(&cage, |tally| tally.counts.displace()),
             Pushed::Closed(_) => self.tallies.refuse(Some(&cage), "closing"),

@@ -13,8 +13,9 @@ use zenoh::{Session, Wait};
 use zenoh_ext::{AdvancedPublisher, AdvancedPublisherBuilderExt, CacheConfig, MissDetectionConfig};
 
 use crate::acquire::wire::ENCODING_JSON;
-use crate::keys::{CageName, Rigs};
+use crate::keys::{CAGES_MAX, CageName, Rigs};
 use crate::live::cages::Scored;
+use crate::live::clock::Moment;
 use crate::live::queue::{LaneQueue, Popped, Pushed, WhenFull};
 use crate::live::tally::{Latency, Tallies};
 use crate::live::{LiveError, spawn};
@@ -26,7 +27,7 @@ pub const OUTGOING_MAX: usize = 512;
 pub const HISTORY_EVENTS: usize = 256;
 
 /// Event keys (cage and delay) whose history is kept; the one that was silent for longest gives way.
-pub const PUBLISHERS_MAX: usize = 1024;
+pub const PUBLISHERS_MAX: usize = 4 * CAGES_MAX;
 
 /// Something to publish.
 pub enum Outgoing {
@@ -163,10 +164,11 @@ impl Herald {
 
     fn scores(&self, scored: &Scored) -> zenoh::Result<()> {
         self.session
-            .put(scored.cage.score(), scored.message().to_json())
+            .put(scored.cage.score(), scored.message(Moment::now().unix_nanos).to_json())
             .encoding(ENCODING_JSON)
             .congestion_control(CongestionControl::Drop)
             .priority(Priority::Data)
+            .express(true)
             .wait()
     }
 

@@ -16,6 +16,7 @@
 
 pub mod cages;
 pub mod clock;
+pub mod delivery;
 pub mod detector;
 pub mod export;
 pub mod herald;
@@ -25,6 +26,7 @@ pub mod interrupt;
 pub mod keeper;
 pub mod listener;
 pub mod pace;
+pub mod prober;
 pub mod publisher;
 pub mod queue;
 pub mod recorder;

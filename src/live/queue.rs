@@ -95,12 +95,24 @@ impl<K: Hash + Eq + Clone, T> LaneQueue<K, T> {
 
     /// The next item, waiting for it until `deadline`.
     pub fn pop(&self, deadline: Instant) -> Popped<T> {
+        match self.pop_round(1, deadline) {
+            Popped::Item(round) => round.into_iter().next().map_or(Popped::Empty, Popped::Item),
+            Popped::Empty => Popped::Empty,
+            Popped::Closed => Popped::Closed,
+        }
+    }
+
+    /// The next item of each lane that holds one, of `count_max` lanes at most, waiting for the first until `deadline`.
+    pub fn pop_round(&self, count_max: usize, deadline: Instant) -> Popped<Vec<T>> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(item) = state.next() {
+            // A lane that holds more goes behind those that wait: no lane is served twice.
+            let lanes = state.turns.len().min(count_max);
+            let round: Vec<T> = (0..lanes).filter_map(|_| state.next()).collect();
+            if !round.is_empty() {
                 drop(state);
                 self.drained.notify_all();
-                return Popped::Item(item);
+                return Popped::Item(round);
             }
             if state.closed {
                 return Popped::Closed;
@@ -178,6 +190,17 @@ mod tests {
             queue.push(&key, item, WhenFull::DropOldest);
         }
         assert_eq!(drain(&queue), [1, 10, 2, 11, 3]);
+    }
+
+    #[test]
+    fn a_round_serves_no_lane_twice() {
+        let queue = LaneQueue::new(3);
+        for (key, item) in [('a', 1), ('a', 2), ('b', 10), ('c', 20), ('c', 21)] {
+            queue.push(&key, item, WhenFull::DropOldest);
+        }
+        let rounds = [2, 8, 8, 8].map(|count_max| queue.pop_round(count_max, Instant::now()));
+        let item = |items: &[i32]| Popped::Item(items.to_vec());
+        assert_eq!(rounds, [item(&[1, 10]), item(&[20, 2]), item(&[21]), Popped::Empty]);
     }
 
     #[test]

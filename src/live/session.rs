@@ -13,6 +13,10 @@ const NEARBY: &str = "tcp/127.0.0.1:0";
 /// Most bytes of a zenoh message that is taken in at all; payloads have lower limits of their own.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Batches (64 KiB) of each priority that may wait for the wire, the most that zenoh allows: with its two, frames of
+/// sixteen cages that are put at the same moment are dropped now and then.
+const BATCHES: usize = 16;
+
 /// What happens when a session that must not drop finds no room on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -82,6 +86,10 @@ impl Endpoints {
             ("scouting/multicast/enabled", "false".to_owned()),
             ("transport/link/rx/max_message_size", MESSAGE_BYTES_MAX.to_string()),
             ("transport/link/tx/queue/congestion_control/block/wait_before_close", patience.micros().to_string()),
+            // Of poses, events and scores.
+            ("transport/link/tx/queue/size/real_time", BATCHES.to_string()),
+            ("transport/link/tx/queue/size/interactive_high", BATCHES.to_string()),
+            ("transport/link/tx/queue/size/data", BATCHES.to_string()),
         ] {
             config.insert_json5(key, &value)?;
         }

@@ -48,6 +48,14 @@ pub enum State {
     ModelRefused {
         reason: String,
     },
+    /// What the network ran on failed: no verdict until the state is rebuilt on the processor, and frames are refused.
+    Suspended {
+        reason: String,
+    },
+    /// The state was rebuilt on the processor; verdicts go on, and bouts with them.
+    Rebuilt {
+        ticks_known: u64,
+    },
     AnimalJoined {
         animal: String,
     },
@@ -144,6 +152,8 @@ impl State {
             Self::Resumed { .. } => "resumed",
             Self::ModelReplaced { .. } => "model-replaced",
             Self::ModelRefused { .. } => "model-refused",
+            Self::Suspended { .. } => "suspended",
+            Self::Rebuilt { .. } => "rebuilt",
             Self::AnimalJoined { .. } => "animal-joined",
             Self::AnimalLeft { .. } => "animal-left",
             Self::SwapAlarm { .. } => "swap-alarm",

@@ -2,12 +2,15 @@
 //!
 //! ```json
 //! {"version":1,"rig":"rig1","cage":"cage1","tick":300,"frame":412,"origin":"live","model":"3f…","delays":[0,15],
-//!  "cells":[{"label_set":"Lab","behavior":"chase","kind":"directed","agent":"rat1","target":"rat2"}],"scores":[[0.93],[0.88]]}
+//!  "cells":[{"label_set":"Lab","behavior":"chase","kind":"directed","agent":"rat1","target":"rat2"}],"scores":[[0.93],[0.88]],
+//!  "times":{"arrived_nanos":1700000000600000000,"started_nanos":1700000000600100000,"decided_nanos":1700000000600300000,
+//!  "sent_nanos":1700000000600350000}}
 //! ```
 //!
 //! `scores` has a row for each delay and a number for each cell, within 0 and 1. The score of delay D at tick t is about
 //! the tick t − D. Scores are no events: they are not in the journal, one that finds no room on its way is dropped, and
-//! none are made while nobody listens.
+//! none are made while nobody listens. `times` are of the detector's wall clock (since 1970, UTC): when the newest frame arrived,
+//! when inference began and ended, and when the message was handed to the wire.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +39,18 @@ pub struct Scores {
     pub cells: Vec<ScoredCell>,
     /// D × N.
     pub scores: Vec<Vec<f32>>,
+    pub times: Times,
+}
+
+/// When what happened to the newest frame, on the detector's wall clock (since 1970, UTC).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    pub arrived_nanos: i64,
+    /// Inference began: of all cages that step together.
+    pub started_nanos: i64,
+    pub decided_nanos: i64,
+    /// Handed to the wire.
+    pub sent_nanos: i64,
 }
 
 /// What a score is about.
@@ -90,11 +105,12 @@ mod tests {
             delays: vec![0, 15],
             cells: vec![cell],
             scores: vec![vec![0.5], vec![0.25]],
+            times: Times { arrived_nanos: 1, started_nanos: 2, decided_nanos: 3, sent_nanos: 4 },
         };
         let json = concat!(
             r#"{"version":1,"rig":"rig1","cage":"cage1","tick":300,"frame":412,"origin":"live","model":"3f","delays":[0,15],"#,
             r#""cells":[{"label_set":"Lab","behavior":"chase","kind":"directed","agent":"rat1","target":"rat2"}],"#,
-            r#""scores":[[0.5],[0.25]]}"#
+            r#""scores":[[0.5],[0.25]],"times":{"arrived_nanos":1,"started_nanos":2,"decided_nanos":3,"sent_nanos":4}}"#
         );
         assert_eq!(scores.to_json(), json);
         assert_eq!(serde_json::from_str::<Scores>(json).unwrap(), scores);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use crossbeam::channel::{Receiver, bounded, unbounded};
 use vibrissa::acquire::description;
 use vibrissa::acquire::wire::{Content, ENCODING_BINARY, ENCODING_JSON, Encoding, Packet, Shape};
-use vibrissa::keys::{CageName, Rigs};
+use vibrissa::keys::{CAGES_MAX, CageName, Rigs};
 use vibrissa::live::publisher::{Play, play};
 use vibrissa::live::session::{Endpoints, Patience};
 use vibrissa::model::bundle;
@@ -175,7 +175,7 @@ fn ten_thousand_names_from_a_broken_script_do_not_keep_an_honest_cage_out() {
             bench.detector.tallies().snapshot().iter().map(|(_, tally)| tally.counts.refused_in_all()).sum();
         cages + bench.detector.tallies().others().refused_in_all() == 10_000
     });
-    assert!(bench.detector.tallies().snapshot().len() <= 256);
+    assert!(bench.detector.tallies().snapshot().len() <= CAGES_MAX);
     bench.detector.stop().unwrap();
 }
 

@@ -129,7 +129,7 @@ pub fn heard_state(states: &Receiver<serde_json::Value>, expected: &str) -> serd
 }
 
 /// What an event says about a transition of the core.
-fn said(transition: &Transition) -> (u32, u64, u64, Option<u64>) {
+pub fn said(transition: &Transition) -> (u32, u64, u64, Option<u64>) {
     let stop = match transition.edge {
         Edge::Onset | Edge::Retraction => None,
         Edge::Offset { stop } => Some(stop.0),

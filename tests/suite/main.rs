@@ -8,9 +8,15 @@ mod edges;
 mod gradients;
 mod laws;
 mod live;
+mod lost;
+mod memory;
 mod range;
 mod rebuild;
 mod record;
 mod simulated;
+mod together;
 mod twin;
 mod world;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;

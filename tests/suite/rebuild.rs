@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use vibrissa::core::{Cage, Past};
+use vibrissa::core::{Cage, Past, Room};
 use vibrissa::model::Model;
 use vibrissa::output::Edge;
 use vibrissa::poses::Frame;
@@ -17,6 +17,11 @@ use crate::world;
 const TOLERANCE: f32 = 1e-4;
 
 type Scores = Vec<(Tick, Vec<f32>)>;
+
+/// Room for one cage of the tests.
+fn room(model: &Arc<Model>) -> Arc<Room> {
+    Room::new(Arc::clone(model), 3).unwrap()
+}
 
 fn push(cage: &mut Cage, frames: impl IntoIterator<Item = Frame>) -> Scores {
     let mut all = Vec::new();
@@ -54,7 +59,7 @@ fn a_replaced_model_goes_on_as_if_it_had_always_been_there() {
         let mut replaced = Cage::open(Arc::clone(&model), &world::stream(2)).unwrap();
         push(&mut always, frames(0..before));
         push(&mut replaced, frames(0..before));
-        replaced.replace_model(Arc::clone(&model)).unwrap();
+        replaced.replace_model(&room(&model)).unwrap();
         assert_eq!(always.history_ticks(), replaced.history_ticks());
         assert_alike(
             &push(&mut always, frames(before..before + 40)),
@@ -68,7 +73,7 @@ fn a_replaced_model_ends_the_bouts_of_the_one_before_and_numbers_go_on() {
     let (old, new) = (world::model(&[0, 15]), world::model(&[0, 30]));
     let mut cage = Cage::open(old, &world::stream(2)).unwrap();
     let mut transitions: Vec<_> = frames(0..200).flat_map(|frame| cage.push(&frame).unwrap().transitions).collect();
-    transitions.extend(cage.replace_model(Arc::clone(&new)).unwrap().transitions);
+    transitions.extend(cage.replace_model(&room(&new)).unwrap().transitions);
     let count = |wanted: fn(&Edge) -> bool, from: usize, transitions: &[vibrissa::output::Transition]| {
         transitions[from..].iter().filter(|transition| wanted(&transition.edge)).count()
     };
@@ -91,7 +96,7 @@ fn a_model_that_does_not_know_the_parts_leaves_the_cage_as_it_was() {
     let mut untouched = Cage::open(model, &world::stream(2)).unwrap();
     push(&mut cage, frames(0..50));
     push(&mut untouched, frames(0..50));
-    assert!(cage.replace_model(Arc::new(other)).unwrap_err().to_string().contains("tail-e"));
+    assert!(cage.replace_model(&room(&Arc::new(other))).unwrap_err().to_string().contains("tail-e"));
     assert_eq!(push(&mut cage, frames(50..80)), push(&mut untouched, frames(50..80)));
 }
 
@@ -103,7 +108,7 @@ fn a_cage_resumes_where_another_process_stopped() {
         let mut always = Cage::open(Arc::clone(&model), &stream).unwrap();
         push(&mut always, frames(0..before));
         let past = Past { anchor: always.anchor().unwrap(), ring: always.ring().clone(), settled: false };
-        let mut resumed = Cage::resume(Arc::clone(&model), &stream, &past).unwrap();
+        let mut resumed = Cage::resume(&room(&model), &stream, &past).unwrap();
         assert_eq!(resumed.history_ticks(), 512);
         // The frame that was in hand when the other stopped is lost: ten more let what hangs on it pass.
         let (mut a, mut b) =
@@ -131,7 +136,7 @@ fn what_was_settled_before_an_orderly_end_is_not_told_again() {
         push(&mut cage, frames(0..300));
         let past = Past { anchor: cage.anchor().unwrap(), ring: cage.ring().clone(), settled };
         cage.flush().unwrap();
-        let mut resumed = Cage::resume(Arc::clone(&model), &world::stream(2), &past).unwrap();
+        let mut resumed = Cage::resume(&room(&model), &world::stream(2), &past).unwrap();
         let transitions: Vec<_> =
             frames(300..400).flat_map(|frame| resumed.push(&frame).unwrap().transitions).collect();
         transitions.iter().filter(|transition| transition.delay.0 == 30 && transition.onset.0 < 300).count()
@@ -146,7 +151,7 @@ fn frames_from_before_a_restart_are_late() {
     let mut cage = Cage::open(Arc::clone(&model), &world::stream(2)).unwrap();
     push(&mut cage, frames(0..100));
     let past = Past { anchor: cage.anchor().unwrap(), ring: cage.ring().clone(), settled: false };
-    let mut resumed = Cage::resume(model, &world::stream(2), &past).unwrap();
+    let mut resumed = Cage::resume(&room(&model), &world::stream(2), &past).unwrap();
     for number in [99, 98, 50] {
         assert!(resumed.push(&world::frame(2, number, 4)).is_err(), "{number}");
     }

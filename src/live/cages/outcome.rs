@@ -12,7 +12,7 @@ use crate::live::timing::Age;
 use crate::model::Model;
 use crate::output::Transition;
 use crate::output::event::{Setting, Verdict};
-use crate::output::scores::{SCORES_VERSION, ScoredCell, Scores};
+use crate::output::scores::{SCORES_VERSION, ScoredCell, Scores, Times};
 use crate::time::{DelayTicks, Tick};
 
 /// What came of a frame, an END mark or the passing of time.
@@ -48,10 +48,12 @@ pub struct Scored {
     pub(super) scores: Vec<f32>,
     pub(super) described: Arc<Described>,
     pub(super) model: Arc<Model>,
+    /// All but the last, which the message gets when it is sent.
+    pub times: Times,
 }
 
 impl Scored {
-    pub fn message(&self) -> Scores {
+    pub fn message(&self, sent_nanos: i64) -> Scores {
         let (ethogram, stream) = (self.model.ethogram(), &self.described.stream);
         let cells = ethogram.cells(stream.individuals().len());
         Scores {
@@ -63,6 +65,7 @@ impl Scored {
             origin: stream.origin(),
             model: self.model.hash().to_owned(),
             delays: self.model.delays().iter().map(|delay| delay.0).collect(),
+            times: Times { sent_nanos, ..self.times },
             scores: self.scores.chunks(cells.len().max(1)).map(<[f32]>::to_vec).collect(),
             cells: cells.into_iter().map(|cell| ScoredCell::new(cell, ethogram, stream)).collect(),
         }
