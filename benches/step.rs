@@ -3,112 +3,44 @@
 //! Ratios within one run mean something; absolute times depend on the machine. The model has the default architecture
 //! and random weights: its arithmetic is that of the shipped one.
 
-use std::collections::BTreeMap;
+mod common;
+
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
 use criterion::{Criterion, criterion_group, criterion_main};
-use vibrissa::behavior::{BehaviorSpec, Ethogram, Kind, LabelSet};
 use vibrissa::buffer::ring::TickRing;
-use vibrissa::core::Cage;
-use vibrissa::features::{self, Extractor};
-use vibrissa::model::architecture::Architecture;
-use vibrissa::model::bundle::{Card, Model, Provenance};
+use vibrissa::core::{Cage, Room, Turn, step_together};
+use vibrissa::features::Extractor;
 use vibrissa::model::device::one_thread_pool;
 use vibrissa::model::inputs::InputsBuilder;
-use vibrissa::model::network::Network;
-use vibrissa::model::variables::Variables;
-use vibrissa::model::wiring::{Vocabulary, Wiring};
-use vibrissa::output::decoder::DecodeRule;
-use vibrissa::poses::{Frame, Keypoint};
-use vibrissa::skeleton::Skeleton;
-use vibrissa::stream::{Origin, StreamDefaults, StreamDescription};
-use vibrissa::time::{DelayTicks, TICK_RATE_HZ, WINDOW_TICKS};
+use vibrissa::model::ops::ring::Places;
+use vibrissa::model::wiring::Wiring;
+use vibrissa::time::WINDOW_TICKS;
 
-const DELAYS: [u32; 4] = [0, 15, 30, 60];
+use crate::common::{Parts, frame, model, skeleton, stream};
 
-fn skeleton(keypoints: usize) -> Skeleton {
-    let names: Vec<String> = (0..keypoints).map(|part| format!("\"p{part}\"")).collect();
-    let edges: Vec<String> = (1..keypoints).map(|part| format!("[\"p{}\", \"p{part}\"]", part - 1)).collect();
-    let text = format!(
-        "name = \"chain\"\nkeypoints = [{}]\nfront = \"p0\"\ncentre = \"p1\"\nrear = \"p2\"\nedges = [{}]",
-        names.join(", "),
-        edges.join(", ")
-    );
-    toml::from_str(&text).expect("a skeleton")
-}
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn model(keypoints: usize) -> Arc<Model> {
-    let spec = |index: usize| BehaviorSpec { name: format!("b{index}"), kind: Kind::Undirected };
-    let label_sets = vec![LabelSet { name: "lab".into(), behaviors: (0..9).map(spec).collect() }];
-    let rule = DecodeRule { on: 0.9, off: 0.8, duration_ticks_min: 1, gap_ticks_max: 0 };
-    let rules = label_sets[0].behaviors.iter().map(|spec| (spec.name.clone(), vec![rule; DELAYS.len()])).collect();
-    let skeleton = skeleton(keypoints);
-    let card = Card {
-        name: "bench".into(),
-        feature_version: features::VERSION,
-        tick_rate_hz: TICK_RATE_HZ,
-        delays_ticks: DELAYS.map(DelayTicks).to_vec(),
-        confidence_min: 0.1,
-        architecture: Architecture::default(),
-        vocabulary: Vocabulary(skeleton.keypoints().to_vec()),
-        label_sets: label_sets.clone(),
-        defaults: StreamDefaults { rate_hz: TICK_RATE_HZ, body_length_px: 100.0, skeleton },
-        rules: BTreeMap::from([("lab".to_owned(), rules)]),
-        weights_hash: String::new(),
-        provenance: Provenance {
-            corpus: String::new(),
-            source: String::new(),
-            train_recordings: Vec::new(),
-            validation_recordings: Vec::new(),
-            seed: 1,
-            epochs: 0,
-            software: String::new(),
-        },
-        range: None,
-        warm_up: None,
-        scores: BTreeMap::new(),
-    };
-    let variables = Variables::new(1);
-    let vb = variables.builder(&Device::Cpu);
-    Network::new(&card.architecture, keypoints, &Ethogram::new(label_sets), DELAYS.len(), &vb).expect("a network");
-    let weights = variables.tensors().expect("weights");
-    Arc::new(Model::assemble(card, weights, "bench".into(), Path::new("bench")).expect("a model"))
-}
-
-fn stream(individuals: usize, keypoints: usize) -> StreamDescription {
-    let names = (0..individuals).map(|slot| format!("animal{slot}")).collect();
-    StreamDescription::new(skeleton(keypoints), names, TICK_RATE_HZ, 100.0, None, Origin::Simulated).expect("a stream")
-}
-
-fn frame(individuals: usize, keypoints: usize, number: u64) -> Frame {
-    let time = number as f32 / 30.0;
-    let points = (0..individuals * keypoints).map(|index| {
-        let (animal, part) = ((index / keypoints) as f32, (index % keypoints) as f32);
-        let angle = 0.7 * time + 2.0 * animal;
-        let (x, y) =
-            (400.0 + 150.0 * angle.cos() + 12.0 * part, 300.0 + 150.0 * angle.sin() + 7.0 * (part + time).sin());
-        Keypoint { x, y, confidence: 0.9 }
-    });
-    Frame { number, capture_nanos: None, keypoints: points.collect() }
-}
-
-/// A frame of every cage, each cage by itself as live detection takes them.
+/// A frame of every cage, all in one room: they step together as those do whose frames wait for live detection.
 fn push(criterion: &mut Criterion) {
     let pool = one_thread_pool("bench").expect("a thread");
     for (individuals, keypoints) in [(2, 5), (2, 18), (4, 18)] {
         let model = model(keypoints);
-        for count in [1, 4, 16] {
-            let open = || Cage::open(Arc::clone(&model), &stream(individuals, keypoints)).expect("a cage");
+        for count in [1, 4, 16, 32] {
+            let room = Room::new(Arc::clone(&model), count * individuals).expect("a room");
+            let open = || Cage::open_in(&room, &stream(individuals, keypoints)).expect("a cage");
             let mut cages: Vec<Cage> = (0..count).map(|_| open()).collect();
             let mut number = 0;
             let mut tick = |cages: &mut Vec<Cage>| {
                 let frame = frame(individuals, keypoints, number);
                 number += 1;
-                for cage in cages {
-                    black_box(cage.push(&frame).expect("an advance"));
+                let mut turns: Vec<_> = cages.iter_mut().map(|cage| Turn::push(cage, &frame, |_, _| {})).collect();
+                step_together(&mut turns);
+                for turn in turns {
+                    black_box(turn.finish().expect("an advance"));
                 }
             };
             pool.install(|| (0..WINDOW_TICKS).for_each(|_| tick(&mut cages)));
@@ -143,5 +75,48 @@ fn window(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, push, window);
+/// What a tick is made of, for one cage and for sixteen that step together: `push` is all of it. The backbone is the mean
+/// of even and odd ticks.
+fn stages(criterion: &mut Criterion) {
+    let pool = one_thread_pool("bench").expect("a thread");
+    for (keypoints, cages) in [(5, 1), (5, 16), (18, 1), (18, 16)] {
+        let (model, skeleton) = (model(keypoints), skeleton(keypoints));
+        let parts = model.card().vocabulary.indices(&skeleton).expect("known parts");
+        let wiring = Wiring::new(&skeleton, parts, 2, model.ethogram(), &Device::Cpu).expect("wiring");
+        let (mut ring, mut extractor) = (TickRing::new(2 * keypoints), Extractor::new(skeleton, 2));
+        for number in 0..WINDOW_TICKS as u64 {
+            let points: Vec<_> = frame(2, keypoints, number).keypoints.iter().map(|point| point.scaled(0.01)).collect();
+            ring.push(&points);
+            extractor.advance(&ring);
+        }
+        let features = extractor.advance(&ring).clone();
+        let gather = || {
+            let mut builder = InputsBuilder::new(2, keypoints);
+            (0..cages).for_each(|_| builder.push(&features));
+            builder.finish(cages, 1, &Device::Cpu).expect("inputs")
+        };
+        let (inputs, parts) = (gather(), Parts::of(&model));
+        let encoded = parts.graph.apply(&inputs, &wiring).expect("encoded");
+        let streams = encoded.animals.reshape((2 * cages, 1, ())).expect("streams");
+        let state = parts.backbone.zero_state(2 * cages, streams.dim(2).expect("channels"), &Device::Cpu);
+        let (state, mut position) = (state.expect("a state"), WINDOW_TICKS as u64);
+        let mut bench = |stage: &str, run: &mut (dyn FnMut() + Send)| {
+            let name = format!("stage/2x{keypoints}/{cages} cages/{stage}");
+            criterion.bench_function(&name, |b| pool.install(|| b.iter(&mut *run)));
+        };
+        bench("gather inputs", &mut || drop(black_box(gather())));
+        bench("graph", &mut || drop(black_box(parts.graph.apply(&inputs, &wiring).expect("encoded"))));
+        bench("backbone", &mut || {
+            let places = Places::in_step(2 * cages, position);
+            position += 1;
+            drop(black_box(parts.backbone.step(&streams, &state, &places).expect("a step")));
+        });
+        let animals = encoded.animals.clone();
+        bench("heads", &mut || {
+            drop(black_box(parts.heads.apply(&animals, &encoded.pairs, &wiring, None).expect("logits")));
+        });
+    }
+}
+
+criterion_group!(benches, push, stages, window);
 criterion_main!(benches);
