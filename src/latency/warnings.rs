@@ -187,7 +187,8 @@ impl Warning {
             ),
             Self::Repeated { answers } => write!(
                 f,
-                "{} for frames that had theirs, where each has one: see whether two detectors serve the same cage.",
+                "{} for frames that had theirs, where each has one: a frame that is lost on the wire makes the next ones \
+                 wait, and be answered as one; where none was lost, see whether two detectors serve the same cage.",
                 came(*answers, "answer")
             ),
             Self::AskedTwice { frames } => write!(
