@@ -59,6 +59,7 @@ pub mod presence;
 pub mod skeleton;
 pub mod stream;
 pub mod time;
+pub mod words;
 
 pub mod acquire;
 pub mod baseline;

@@ -152,36 +152,6 @@ fn clean(text: &str) -> String {
     text.chars().map(|char| if is_unprintable(char) { '?' } else { char }).collect()
 }
 
-/// `12,345`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 bout`, `2 bouts`.
-pub(super) fn counted(number: u64, what: &str) -> String {
-    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
-/// `63.1%`; what is there is never `0%`, and what is not whole never `100%`.
-pub(super) fn percent(share: f64) -> String {
-    match share * 100.0 {
-        percent if percent.is_nan() => "-".to_string(),
-        percent if percent <= 0.0 => "0%".to_string(),
-        percent if percent < 0.1 => "<0.1%".to_string(),
-        percent if percent >= 100.0 => "100%".to_string(),
-        percent if percent > 99.9 => ">99.9%".to_string(),
-        percent => format!("{percent:.1}%"),
-    }
-}
-
 /// A length of time, to three digits or so: `0.23 s`, `41 s`, `3.4 min`, `2.1 h`.
 pub(super) fn duration(secs: f64) -> String {
     const HOUR_SECS: f64 = 3600.0;

@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::millis;
-use super::text::{count, percent};
+use crate::words::{count, percent};
 
 /// Bounds of the width, in characters; others are taken as the nearer bound.
 pub const WIDTH_MIN: usize = 60;
@@ -69,7 +69,7 @@ pub fn draw(title: &str, bins: &[Bin], width: usize, glyphs: Glyphs) -> String {
         Glyphs::Unicode => title.to_string(),
         Glyphs::Ascii => title.replace('→', "->"),
     };
-    let _ = writeln!(text, ", {}", super::text::counted(total, "time"));
+    let _ = writeln!(text, ", {}", crate::words::counted(total, "time"));
     let most = bins.iter().map(|bin| bin.count).max().unwrap_or(0).max(1);
     let edges = |edge: fn(&Bin) -> f64| bins.iter().map(move |bin| three_digits(edge(bin)).len()).max().unwrap_or(0);
     let (from_chars, to_chars) = (edges(|bin| bin.from_millis), edges(|bin| bin.to_millis));

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::text::{count, counted};
+use crate::words::{count, counted};
 
 /// Most bytes that are read of a file, and most entries of a folder that are looked at.
 const FILE_BYTES_MAX: u64 = 64 * 1024;

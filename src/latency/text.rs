@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use super::offset::Offset;
 use super::stages::{Percentiles, STAGES, Stage};
 use super::summary::Summary;
+use crate::words::{count, counted, percent};
 
 /// Most characters of a line.
 const COLUMNS_MAX: usize = 100;
@@ -191,36 +192,6 @@ pub(super) fn digits(millis: f64) -> String {
 fn thousandths(millis: f64) -> String {
     let thousandths = (millis * 1e3).round() as u64;
     format!("{}.{:03}", count(thousandths / 1000), thousandths % 1000)
-}
-
-/// `12,345`.
-pub(super) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 frame`, `2 frames`.
-pub(super) fn counted(number: u64, what: &str) -> String {
-    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
-}
-
-/// `63.1%`; what is there is never `0%`, and what is not whole never `100%`.
-pub(super) fn percent(share: f64) -> String {
-    match share * 100.0 {
-        percent if percent.is_nan() => "-".to_string(),
-        percent if percent <= 0.0 => "0%".to_string(),
-        percent if percent < 0.1 => "<0.1%".to_string(),
-        percent if percent >= 100.0 => "100%".to_string(),
-        percent if percent > 99.9 => ">99.9%".to_string(),
-        percent => format!("{percent:.1}%"),
-    }
 }
 
 /// `0.5 s`, `45 s`, `5.6 min`, `2.1 h`.

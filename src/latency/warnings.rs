@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::stages::Stage;
 use super::system::SystemWarning;
-use super::text::{count, counted, digits, duration, percent};
+use super::text::{digits, duration};
+use crate::words::{count, counted, percent};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "warning", rename_all = "kebab-case")]

@@ -8,7 +8,8 @@ use super::{
     STILL_BODY_LENGTHS_PER_SEC, Share, Stage,
 };
 use crate::inspect::is_unprintable;
-use crate::inspect::text::{count, percent, shortened};
+use crate::inspect::text::shortened;
+use crate::words::{count, percent};
 
 /// Columns stand this far apart.
 const GAP: usize = 2;

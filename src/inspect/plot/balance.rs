@@ -3,7 +3,8 @@
 use super::svg::{Anchor, Style, Svg};
 use super::{ALARM, FAINT_INK, GRID, PALETTE};
 use crate::inspect::labels::{LabLabels, LabelReport, Tally};
-use crate::inspect::text::{count, duration, kind_name};
+use crate::inspect::text::{duration, kind_name};
+use crate::words::count;
 
 const MARGIN: f64 = 16.0;
 const COLUMN: f64 = 540.0;

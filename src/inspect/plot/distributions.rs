@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::svg::{Anchor, Style, Svg};
 use super::{FAINT_INK, GRID, PALETTE};
 use crate::inspect::likeness::{Measures, Quantity, Scale, Share};
-use crate::inspect::text::{counted, duration, percent};
+use crate::inspect::text::duration;
+use crate::words::{counted, percent};
 
 /// Most sides that a figure shows; it says how many it leaves out.
 pub const SIDES_MAX: usize = PALETTE.len();

@@ -10,7 +10,8 @@ use super::{GRID, PALETTE};
 use crate::corpus::{RawRecording, spans};
 use crate::inspect::frame_secs;
 use crate::inspect::labels::Labelled;
-use crate::inspect::text::{counted, duration};
+use crate::inspect::text::duration;
+use crate::words::counted;
 
 /// Most recordings, and most rows of all of them together, that one plot shows; it says how many it leaves out.
 pub const PANELS_MAX: usize = 60;

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Table, clean, count, counted, duration, percent, write_look_at, write_wrapped};
+use super::{Table, clean, duration, write_look_at, write_wrapped};
 use crate::inspect::labels::{Kinds, LabLabels, LabelReport, Oddity, Place, Tally};
+use crate::words::{count, counted, percent};
 
 /// A directed behavior whose reverse order is annotated for so much of its time is mutual.
 const MUTUAL_SHARE_MIN: f64 = 0.9;

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use super::{Table, count, counted, duration, percent, shortened_start, write_look_at};
+use super::{Table, duration, shortened_start, write_look_at};
 use crate::inspect::Stretches;
 use crate::inspect::poses::{FAR_BODY_LENGTHS, FROZEN_SECS_MIN, PoseReport, RATE_ASSUMED_HZ, Scale};
+use crate::words::{count, counted, percent};
 
 /// What lies beyond these is worth a look.
 const MISSING_SHARE_LOOK: f64 = 0.25;

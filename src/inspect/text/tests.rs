@@ -21,12 +21,8 @@ fn columns_line_up_and_long_text_is_cut() {
 
 #[test]
 fn numbers_carry_their_units() {
-    assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-    assert_eq!([1, 2, 0].map(|number| counted(number, "gap")), ["1 gap", "2 gaps", "0 gaps"]);
     let secs = [0.0, 0.033, 9.994, 9.996, 119.0, 120.0, 3600.0, 7200.0, f64::NAN];
     assert_eq!(secs.map(duration), ["0 s", "0.03 s", "9.99 s", "10.0 s", "119 s", "2.0 min", "60.0 min", "2.0 h", "-"]);
-    let shares = [0.0, 1e-5, 0.631, 0.9999, 1.0, f64::NAN];
-    assert_eq!(shares.map(percent), ["0%", "<0.1%", "63.1%", ">99.9%", "100%", "-"]);
     assert_eq!(shortened_start("individual12", 6), "…ual12");
 }
 
