@@ -29,8 +29,11 @@ fn frames(cage: usize, count: u64) -> impl Iterator<Item = Frame> {
     (0..count).map(move |number| Frame { number: number + 100, ..world::frame(2, number, cage as u64) })
 }
 
-/// Delay, onset, decision and stop of what a core alone says of a cage that begins at its first frame, or a tick before.
-fn expected(cage: usize, count: u64, is_late: bool) -> Vec<(u32, u64, u64, Option<u64>)> {
+/// Delay, onset tick, decision tick and stop tick of what is said.
+type Said = (u32, u64, u64, Option<u64>);
+
+/// What a core alone says of a cage that begins at its first frame, or a tick before.
+fn expected(cage: usize, count: u64, is_late: bool) -> Vec<Said> {
     let mut alone = Cage::open(world::model(&DELAYS), &world::stream(2)).unwrap();
     if is_late {
         assert!(alone.begin_one_tick_before(100));
@@ -41,15 +44,12 @@ fn expected(cage: usize, count: u64, is_late: bool) -> Vec<(u32, u64, u64, Optio
     transitions.iter().map(crate::live::said).collect()
 }
 
-#[test]
-fn many_cages_say_what_each_says_alone() {
-    const FRAMES: u64 = 150;
-    let count = STAGGERED_FROM + 4;
-    let bench = Bench::new(|_| {});
-    // No camera ends before all have begun, further than frames can wait.
-    let all_open = Barrier::new(count);
+/// Plays so many frames of so many cages at the same time, dropping none, and gives what the journal says of each. No
+/// camera goes further than frames can wait before all have begun.
+fn play_all(bench: Bench, cages: usize, count: u64) -> Vec<Vec<Said>> {
+    let all_open = Barrier::new(cages);
     std::thread::scope(|scope| {
-        for cage in 0..count {
+        for cage in 0..cages {
             let (rig, all_open) = (&bench.rig, &all_open);
             scope.spawn(move || {
                 let how = Play {
@@ -60,59 +60,44 @@ fn many_cages_say_what_each_says_alone() {
                     encoding: Encoding::Binary,
                 };
                 let (_open, stop) = bounded(1);
-                let frames = frames(cage, FRAMES).inspect(|frame| {
+                let frames = frames(cage, count).inspect(|frame| {
                     if frame.number == 100 + 2 * FRAMES_MAX as u64 {
                         all_open.wait();
                     }
                 });
                 let played = play(rig, &world::stream(2), frames, &how, &stop).unwrap();
-                assert_eq!(played.taken, Some(FRAMES));
+                assert_eq!(played.taken, Some(count));
             });
         }
     });
-    let folder = bench.folder.path().to_owned();
     drop(bench.detector.stop().unwrap());
-    let text = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
+    let text = std::fs::read_to_string(bench.folder.path().join("journal.jsonl")).unwrap();
     let events: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let mut late = 0;
-    for cage in 0..count {
+    let of_cage = |cage: usize| {
         let own = events.iter().map(|event| &event.verdict).filter(|verdict| verdict.cage == name(cage).cage());
-        let said: Vec<_> = own.map(|own| (own.delay, own.onset_tick, own.decision_tick, own.stop_tick)).collect();
+        own.map(|own| (own.delay, own.onset_tick, own.decision_tick, own.stop_tick)).collect()
+    };
+    (0..cages).map(of_cage).collect()
+}
+
+#[test]
+fn many_cages_say_what_each_says_alone() {
+    const FRAMES: u64 = 150;
+    let cages = STAGGERED_FROM + 4;
+    let mut late = 0;
+    for (cage, said) in play_all(Bench::new(|_| {}), cages, FRAMES).into_iter().enumerate() {
         assert!(!said.is_empty(), "cage {cage} says nothing");
         let (whole, staggered) = (expected(cage, FRAMES, false), expected(cage, FRAMES, true));
         assert!(said == whole || said == staggered, "cage {cage}: {said:?}");
         late += usize::from(said != whole);
     }
-    assert_eq!(late, count - STAGGERED_FROM, "as many begin a tick before as make both kinds alike");
+    assert_eq!(late, cages - STAGGERED_FROM, "as many begin a tick before as make both kinds alike");
 }
 
 #[test]
 fn cages_on_two_threads_say_what_each_says_alone() {
     const FRAMES: u64 = 100;
-    let bench = Bench::new(|config| config.threads = 2);
-    std::thread::scope(|scope| {
-        for cage in 0..6 {
-            let rig = &bench.rig;
-            scope.spawn(move || {
-                let how = Play {
-                    cage: name(cage),
-                    origin: Origin::Replay,
-                    speed: 1000.0,
-                    lossless: true,
-                    encoding: Encoding::Binary,
-                };
-                let (_open, stop) = bounded(1);
-                play(rig, &world::stream(2), frames(cage, FRAMES), &how, &stop).unwrap();
-            });
-        }
-    });
-    let folder = bench.folder.path().to_owned();
-    drop(bench.detector.stop().unwrap());
-    let text = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
-    let events: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for cage in 0..6 {
-        let own = events.iter().map(|event| &event.verdict).filter(|verdict| verdict.cage == name(cage).cage());
-        let said: Vec<_> = own.map(|own| (own.delay, own.onset_tick, own.decision_tick, own.stop_tick)).collect();
+    for (cage, said) in play_all(Bench::new(|config| config.threads = 2), 6, FRAMES).into_iter().enumerate() {
         assert_eq!(said, expected(cage, FRAMES, false), "cage {cage}");
     }
 }
