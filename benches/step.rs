@@ -58,7 +58,7 @@ fn window(criterion: &mut Criterion) {
         let skeleton = skeleton(keypoints);
         let parts = model.card().vocabulary.indices(&skeleton).expect("known parts");
         let wiring = Wiring::new(&skeleton, parts, 2, model.ethogram(), &Device::Cpu).expect("wiring");
-        let (mut ring, mut extractor) = (TickRing::new(2 * keypoints), Extractor::new(skeleton, 2));
+        let (mut ring, mut extractor) = (TickRing::new(2 * keypoints), Extractor::new(skeleton, 2, false));
         let mut builder = InputsBuilder::new(2, keypoints);
         for number in 0..WINDOW_TICKS as u64 {
             let points: Vec<_> = frame(2, keypoints, number).keypoints.iter().map(|point| point.scaled(0.01)).collect();
@@ -68,6 +68,13 @@ fn window(criterion: &mut Criterion) {
         let inputs = builder.finish(1, WINDOW_TICKS, &Device::Cpu).expect("inputs");
         criterion.bench_function(&format!("window/2x{keypoints}"), |b| {
             pool.install(|| b.iter(|| black_box(model.network().forward(&inputs, &wiring, None).expect("logits"))));
+        });
+        let mut summing = Extractor::new(model.card().defaults.skeleton.clone(), 2, true);
+        for _ in 0..400 {
+            summing.advance(&ring);
+        }
+        criterion.bench_function(&format!("features with statistics/2x{keypoints}"), |b| {
+            b.iter(|| black_box(summing.advance(&ring)).nodes.len());
         });
         criterion.bench_function(&format!("features/2x{keypoints}"), |b| {
             b.iter(|| black_box(extractor.advance(&ring)).nodes.len());
@@ -83,7 +90,7 @@ fn stages(criterion: &mut Criterion) {
         let (model, skeleton) = (model(keypoints), skeleton(keypoints));
         let parts = model.card().vocabulary.indices(&skeleton).expect("known parts");
         let wiring = Wiring::new(&skeleton, parts, 2, model.ethogram(), &Device::Cpu).expect("wiring");
-        let (mut ring, mut extractor) = (TickRing::new(2 * keypoints), Extractor::new(skeleton, 2));
+        let (mut ring, mut extractor) = (TickRing::new(2 * keypoints), Extractor::new(skeleton, 2, false));
         for number in 0..WINDOW_TICKS as u64 {
             let points: Vec<_> = frame(2, keypoints, number).keypoints.iter().map(|point| point.scaled(0.01)).collect();
             ring.push(&points);

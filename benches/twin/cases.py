@@ -9,7 +9,18 @@ import torch
 from numpy.random import RandomState
 from torch import Tensor
 
-from hhstf import ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS, Inputs, Network, Wiring
+from hhstf import (
+    ANCHORS,
+    EDGE_CHANNELS,
+    NODE_CHANNELS,
+    PAIR_CHANNELS,
+    PAIR_STATISTICS,
+    SELF_CHANNELS,
+    SELF_STATISTICS,
+    Inputs,
+    Network,
+    Wiring,
+)
 
 
 def random_inputs(random: RandomState, cages: int, ticks: int, wiring: Wiring) -> Inputs:
@@ -40,6 +51,8 @@ def random_inputs(random: RandomState, cages: int, ticks: int, wiring: Wiring) -
         channels(pair_seen, PAIR_CHANNELS),
         channels(edge_present, EDGE_CHANNELS),
         edge_present,
+        channels(seen, SELF_STATISTICS),
+        channels(pair_seen, PAIR_STATISTICS),
     )
     assert edge_present.shape[-2:] == (ANCHORS, ANCHORS)
     return Inputs(*(torch.from_numpy(array.astype(np.float32)) for array in arrays))

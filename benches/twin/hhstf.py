@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 ANCHORS = 3
 NODE_CHANNELS, SELF_CHANNELS, PAIR_CHANNELS, EDGE_CHANNELS = 14, 28, 60, 9
+SELF_STATISTICS, PAIR_STATISTICS = 83, 163
 HOPS_MAX = 3
 NORM_EPSILON = 1e-5
 
@@ -43,6 +44,7 @@ class Architecture:
     middle: tuple[BlockShape, ...]
     exit: BlockShape
     head_channels: int
+    statistics: bool = False
 
     @classmethod
     def of(cls, table: dict) -> "Architecture":
@@ -64,6 +66,8 @@ class Inputs:
     pairs: Tensor  # (B, T, I, J, 60)
     edges: Tensor  # (B, T, I, J, A, A, 9): anchors of the focal animal, then of the other
     edge_present: Tensor  # (B, T, I, J, A, A)
+    self_statistics: Tensor  # (B, T, I, 83); read by networks with statistics only, as the next
+    pair_statistics: Tensor  # (B, T, I, J, 163)
 
     def map(self, change) -> "Inputs":
         return Inputs(*(change(getattr(self, field.name)) for field in fields(self)))
@@ -248,13 +252,22 @@ class Graph(nn.Module):
         self.pairs = nn.Linear(PAIR_CHANNELS, a.pair_channels)
         self.from_pairs = nn.Linear(a.pair_channels, a.channels)
         self.norm = Norm(a.channels)
+        self.statistics = a.statistics
+        if a.statistics:
+            self.self_statistics = nn.Linear(SELF_STATISTICS, a.channels)
+            self.pair_statistics = nn.Linear(PAIR_STATISTICS, a.pair_channels)
 
     def forward(self, inputs: Inputs, wiring: Wiring) -> tuple[Tensor, Tensor]:
         nodes = F.silu(self.embed(inputs.nodes) + self.parts[wiring.parts])
         nodes = self.within(nodes, inputs.node_present, wiring)
         nodes = self.between(nodes, inputs, wiring)
-        pairs = F.silu(self.pairs(inputs.pairs))  # (B, T, I, J, Cp)
-        animals = self.pool(nodes, inputs.node_present) + self.selves(inputs.selves) + self.from_pairs(pairs.mean(3))
+        pairs = self.pairs(inputs.pairs)  # (B, T, I, J, Cp)
+        animals = self.pool(nodes, inputs.node_present) + self.selves(inputs.selves)
+        if self.statistics:
+            pairs = pairs + self.pair_statistics(inputs.pair_statistics)
+            animals = animals + self.self_statistics(inputs.self_statistics)
+        pairs = F.silu(pairs)
+        animals = animals + self.from_pairs(pairs.mean(3))
         return self.norm(animals), pairs.flatten(2, 3)
 
 

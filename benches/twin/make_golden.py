@@ -40,6 +40,7 @@ reduce_kernel = 3
 middle = [{ window = 4, kernel = 3 }, { window = 11, kernel = 3 }]
 exit = { window = 5, kernel = 3 }
 head_channels = 16
+statistics = true
 
 [skeleton]
 name = "four"

@@ -53,7 +53,7 @@ impl Memory {
         let range = model.card().range.as_ref();
         Self {
             ring: TickRing::new(stream.point_count()),
-            extractor: Extractor::new(stream.skeleton().clone(), individuals),
+            extractor: Extractor::new(stream.skeleton().clone(), individuals, model.card().architecture.statistics),
             presence: Presence::new(individuals, keypoints, model.delays()),
             attendance: Attendance::new(individuals, keypoints),
             decoder: Decoder::new(model.ethogram(), individuals, model.delays(), model.rules()),

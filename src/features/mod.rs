@@ -4,12 +4,19 @@
 //! differences are taken in the arena *before* they are rotated (differences of egocentric positions would erase the
 //! animal's own travel). So moving, turning or rescaling the arena with its calibration changes nothing. What cannot
 //! be measured is 0 with a validity of 0 beside it.
+//!
+//! ```text
+//! points ─▶ geometry ─▶ kinematics, relations     every tick, with means over up to two seconds
+//!               └─────▶ signals ─▶ statistics     where asked for: means, deviations, extremes over up to ten seconds
+//! ```
 
 mod geometry;
 mod kinematics;
 
 pub mod range;
 mod relations;
+mod signals;
+mod statistics;
 
 use std::collections::VecDeque;
 
@@ -21,6 +28,8 @@ use crate::skeleton::Skeleton;
 
 pub use self::kinematics::{NODE_CHANNELS, SELF_CHANNELS};
 pub use self::relations::{ANCHORS, EDGE_CHANNELS, PAIR_CHANNELS};
+use self::statistics::Statistics;
+pub use self::statistics::{PAIR_STATISTICS, SELF_STATISTICS, STATISTICS_REACH_TICKS};
 
 /// Raised with every change of what a channel means; a model refuses features of another version.
 pub const VERSION: u32 = 1;
@@ -50,11 +59,16 @@ pub struct Features {
     pub edges: Vec<f32>,
     /// I × J × [`ANCHORS`] × [`ANCHORS`]: 1 where both ends are present.
     pub edge_present: Vec<f32>,
+    /// I × [`SELF_STATISTICS`]; empty where nobody asked for statistics.
+    pub self_statistics: Vec<f32>,
+    /// I × J × [`PAIR_STATISTICS`]; empty where nobody asked for statistics.
+    pub pair_statistics: Vec<f32>,
 }
 
 impl Features {
-    fn zeros(individuals: usize, keypoints: usize) -> Self {
+    fn zeros(individuals: usize, keypoints: usize, has_statistics: bool) -> Self {
         let pairs = individuals * (individuals - 1);
+        let summarised = usize::from(has_statistics);
         Self {
             nodes: vec![0.0; individuals * keypoints * NODE_CHANNELS],
             node_present: vec![0.0; individuals * keypoints],
@@ -62,6 +76,8 @@ impl Features {
             pairs: vec![0.0; pairs * PAIR_CHANNELS],
             edges: vec![0.0; pairs * ANCHORS * ANCHORS * EDGE_CHANNELS],
             edge_present: vec![0.0; pairs * ANCHORS * ANCHORS],
+            self_statistics: vec![0.0; summarised * individuals * SELF_STATISTICS],
+            pair_statistics: vec![0.0; summarised * pairs * PAIR_STATISTICS],
         }
     }
 }
@@ -73,13 +89,16 @@ pub struct Extractor {
     individuals: usize,
     /// Newest first.
     history: VecDeque<Geometry>,
+    statistics: Option<Statistics>,
     features: Features,
 }
 
 impl Extractor {
-    pub fn new(skeleton: Skeleton, individuals: usize) -> Self {
-        let features = Features::zeros(individuals, skeleton.keypoints().len());
-        Self { skeleton, individuals, history: VecDeque::with_capacity(REACH_TICKS + 1), features }
+    /// With statistics of signals over long windows, or without: their reach is [`STATISTICS_REACH_TICKS`].
+    pub fn new(skeleton: Skeleton, individuals: usize, has_statistics: bool) -> Self {
+        let features = Features::zeros(individuals, skeleton.keypoints().len(), has_statistics);
+        let statistics = has_statistics.then(|| Statistics::new(individuals));
+        Self { skeleton, individuals, history: VecDeque::with_capacity(REACH_TICKS + 1), statistics, features }
     }
 
     /// The features of the newest tick of `ring`. To be called once for every tick that enters the ring.
@@ -95,6 +114,9 @@ impl Extractor {
         let past = Past { ring, history: &self.history, skeleton: &self.skeleton };
         kinematics::fill(&past, &mut self.features);
         relations::fill(&past, &mut self.features);
+        if let Some(statistics) = &mut self.statistics {
+            statistics.advance(&past, &mut self.features);
+        }
         &self.features
     }
 }

@@ -55,7 +55,7 @@ fn keypoints(tick: &[Point], change: impl Fn(f32, f32) -> (f32, f32)) -> Vec<Key
 /// The features of the last tick.
 fn last(ticks: impl Iterator<Item = Vec<Keypoint>>) -> Features {
     let mut ring = TickRing::new(POINTS);
-    let mut extractor = Extractor::new(skeleton(), 2);
+    let mut extractor = Extractor::new(skeleton(), 2, true);
     let mut features = None;
     for tick in ticks {
         ring.push(&tick);
@@ -65,7 +65,12 @@ fn last(ticks: impl Iterator<Item = Vec<Keypoint>>) -> Features {
 }
 
 fn all(features: &Features) -> Vec<f32> {
-    let Features { nodes, node_present, selves, pairs, edges, edge_present } = features;
+    [per_tick(features), features.self_statistics.clone(), features.pair_statistics.clone()].concat()
+}
+
+/// All but the statistics.
+fn per_tick(features: &Features) -> Vec<f32> {
+    let Features { nodes, node_present, selves, pairs, edges, edge_present, .. } = features;
     [nodes, node_present, selves, pairs, edges, edge_present].into_iter().flatten().copied().collect()
 }
 
@@ -98,6 +103,8 @@ proptest! {
             (&before.pairs, &after.pairs),
             (&before.edges, &after.edges),
             (&before.edge_present, &after.edge_present),
+            (&before.self_statistics, &after.self_statistics),
+            (&before.pair_statistics, &after.pair_statistics),
         ] {
             let (first, second) = before.split_at(before.len() / 2);
             prop_assert_eq!(&[second, first].concat(), after);
@@ -117,9 +124,53 @@ proptest! {
         let as_they_are = |tick: &Vec<Point>| keypoints(tick, |x, y| (x, y));
         let one = last(ticks.iter().map(as_they_are));
         let two = last(other.iter().chain(recent).map(as_they_are));
-        prop_assert_eq!(&one, &two);
+        prop_assert_eq!(per_tick(&one), per_tick(&two));
         let alone = last(recent.iter().map(as_they_are));
-        prop_assert_eq!(one, alone);
+        prop_assert_eq!(per_tick(&one), per_tick(&alone));
+    }
+
+    #[test]
+    fn no_statistic_reaches_further_than_stated(ticks in wander(STATISTICS_REACH_TICKS + 20), other in wander(20)) {
+        let mut ticks = ticks;
+        for tick in &mut ticks[20..30] {
+            // An axis that is lost where the reach begins: nothing may hold what it was before.
+            tick[5..8].fill(None);
+        }
+        let recent = &ticks[20..];
+        let as_they_are = |tick: &Vec<Point>| keypoints(tick, |x, y| (x, y));
+        let one = last(ticks.iter().map(as_they_are));
+        let two = last(other.iter().chain(recent).map(as_they_are));
+        prop_assert_eq!(all(&one), all(&two));
+        let alone = last(recent.iter().map(as_they_are));
+        prop_assert_eq!(all(&one), all(&alone));
+    }
+
+    #[test]
+    fn statistics_are_those_of_the_signals_over_their_windows(ticks in wander(330)) {
+        // The length of the first animal, front to rear, is the fifth signal of an animal.
+        let lengths: Vec<Option<f64>> = ticks.iter().rev().map(|tick| {
+            let ((x, y), (u, v)) = (tick[0]?, tick[2]?);
+            Some(f64::from(x - u).hypot(f64::from(y - v)))
+        }).collect();
+        let features = last(ticks.iter().map(|tick| keypoints(tick, |x, y| (x, y))));
+        let mut first = 0;
+        for (samples, stride, extremes) in [(30, 1, true), (40, 3, true), (50, 6, false)] {
+            let known: Vec<f64> = lengths.iter().step_by(stride).take(samples).copied().flatten().collect();
+            let per_signal = if extremes { 4 } else { 2 };
+            let found = &features.self_statistics[first + 4 * per_signal..][..per_signal];
+            let mean = known.iter().sum::<f64>() / known.len() as f64;
+            let deviation = (known.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / known.len() as f64).sqrt();
+            let mut expected = vec![mean, deviation];
+            if extremes {
+                expected.push(known.iter().copied().fold(f64::INFINITY, f64::min));
+                expected.push(known.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+            }
+            for (found, expected) in found.iter().zip(&expected) {
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-3, "{samples}: {found} and {expected}");
+            }
+            first += 8 * per_signal + 1;
+        }
+        prop_assert_eq!(first, SELF_STATISTICS);
     }
 
     #[test]
@@ -142,6 +193,17 @@ fn an_unseen_animal_is_all_zero_but_for_the_time_since_it_was_seen() {
     }
     assert_eq!(features.node_present[5..], [0.0; 5]);
     assert!(features.edge_present.iter().all(|&present| present == 0.0));
+    assert_eq!(features.self_statistics[SELF_STATISTICS..], [0.0; SELF_STATISTICS]);
+    assert_eq!(features.pair_statistics, [0.0; 2 * PAIR_STATISTICS]);
+}
+
+#[test]
+fn nobody_pays_for_statistics_that_were_not_asked_for() {
+    let mut ring = TickRing::new(POINTS);
+    let mut extractor = Extractor::new(skeleton(), 2, false);
+    ring.push(&[Keypoint { x: 0.1, y: 0.2, confidence: 1.0 }; POINTS]);
+    let features = extractor.advance(&ring);
+    assert!(features.self_statistics.is_empty() && features.pair_statistics.is_empty());
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::time::WINDOW_TICKS;
 ///                                                         sum ≤ 512
 /// ```
 ///
+/// With statistics, features reach 310 ticks (the oldest sample of ten seconds 294, a lag and a held heading 15), and the
+/// wide block 48 half-rate steps instead of 168: 507 in all.
+///
 /// The figures are those of [`Architecture::default`]; [`Architecture::receptive_field`] adds up any other, and an
 /// architecture that reaches further than [`WINDOW_TICKS`] is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,9 @@ pub struct Architecture {
     pub exit: BlockShape,
     /// Hidden width of the pair and self heads.
     pub head_channels: usize,
+    /// Whether the network is given statistics of signals over long windows, see [`features`].
+    #[serde(default)]
+    pub statistics: bool,
 }
 
 /// Steps that a block's attention and convolution see, at the block's own rate.
@@ -87,6 +93,7 @@ impl Default for Architecture {
             middle: vec![BlockShape { window: 16, kernel: 7 }, BlockShape { window: 168, kernel: 7 }],
             exit: BlockShape { window: 16, kernel: 9 },
             head_channels: 96,
+            statistics: false,
         }
     }
 }
@@ -97,12 +104,17 @@ impl Architecture {
     pub fn receptive_field(&self) -> usize {
         let middle: usize = self.middle.iter().map(|block| 2 * (block.receptive_field() - 1)).sum();
         let held_half_step = 1;
-        features::REACH_TICKS
+        self.features_reach()
             + (self.entry.receptive_field() - 1)
             + (self.reduce_kernel - 1)
             + held_half_step
             + middle
             + (self.exit.receptive_field() - 1)
+    }
+
+    /// Ticks, the newest included, that what the network is given depends on.
+    pub fn features_reach(&self) -> usize {
+        if self.statistics { features::STATISTICS_REACH_TICKS } else { features::REACH_TICKS }
     }
 
     /// # Errors
@@ -145,6 +157,15 @@ mod tests {
     #[test]
     fn the_default_fills_the_window() {
         let architecture = Architecture::default();
+        assert_eq!(architecture.check(), Ok(()));
+        assert_eq!(architecture.receptive_field(), 507);
+    }
+
+    #[test]
+    fn statistics_take_their_reach_from_the_wide_block() {
+        let mut architecture = Architecture { statistics: true, ..Architecture::default() };
+        assert!(matches!(architecture.check(), Err(ArchitectureError::Reach { .. })));
+        architecture.middle[1].window = 48;
         assert_eq!(architecture.check(), Ok(()));
         assert_eq!(architecture.receptive_field(), 507);
     }

@@ -14,7 +14,9 @@
 
 use super::architecture::{Architecture, BlockShape};
 use super::wiring::HeadCounts;
-use crate::features::{ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS};
+use crate::features::{
+    ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, PAIR_STATISTICS, SELF_CHANNELS, SELF_STATISTICS,
+};
 
 /// Cost of one tick of one cage, on average over both half-rate parities.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,11 +88,12 @@ fn graph_multiply_adds(architecture: &Architecture, individuals: usize, keypoint
         + linear(c, 2 * c)
         + (2 * keypoints * c + 2 * pool_queries * c) as f64;
     let per_animal = linear(pool_queries * c, channels)
-        + linear(SELF_CHANNELS, channels)
+        + linear(self_channels(architecture), channels)
         + linear(pair_channels, channels)
         + ANCHORS as f64 * (linear(c, c) + linear(c, 2 * c) + linear(c, c));
     let edges = (ANCHORS * ANCHORS) as f64;
-    let per_pair = linear(PAIR_CHANNELS, pair_channels) + edges * (linear(EDGE_CHANNELS, 2 * c) + (2 * c) as f64);
+    let per_pair =
+        linear(pair_inputs(architecture), pair_channels) + edges * (linear(EDGE_CHANNELS, 2 * c) + (2 * c) as f64);
     (individuals * keypoints) as f64 * per_node + individuals as f64 * per_animal + pairs as f64 * per_pair
 }
 
@@ -101,11 +104,20 @@ fn graph_weights(architecture: &Architecture) -> f64 {
         + 2.0 * linear(c, expansion * c)
         + linear(c, 2 * c)
         + linear(pool_queries * c, channels)
-        + linear(SELF_CHANNELS, channels)
+        + linear(self_channels(architecture), channels)
         + linear(pair_channels, channels)
         + 4.0 * linear(c, c)
-        + linear(PAIR_CHANNELS, pair_channels)
+        + linear(pair_inputs(architecture), pair_channels)
         + linear(EDGE_CHANNELS, 2 * c)
+}
+
+/// What an animal and a pair are given by themselves.
+fn self_channels(architecture: &Architecture) -> usize {
+    SELF_CHANNELS + if architecture.statistics { SELF_STATISTICS } else { 0 }
+}
+
+fn pair_inputs(architecture: &Architecture) -> usize {
+    PAIR_CHANNELS + if architecture.statistics { PAIR_STATISTICS } else { 0 }
 }
 
 fn head_weights(architecture: &Architecture, heads: HeadCounts, delays: usize) -> f64 {

@@ -12,7 +12,9 @@ use super::ops::attention::{self, Across};
 use super::ops::tables::{Onto, add_then_norm};
 use super::reach::Reach;
 use super::wiring::{HOPS_MAX, Wiring};
-use crate::features::{ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS};
+use crate::features::{
+    ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, PAIR_STATISTICS, SELF_CHANNELS, SELF_STATISTICS,
+};
 
 /// Graph attention within every animal, then between animals, then pooling.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Graph {
     pairs: Linear,
     from_pairs: Linear,
     norm: Norm,
+    /// Into an animal, and into a pair; of an architecture with statistics.
+    statistics: Option<[Linear; 2]>,
 }
 
 /// What the graph makes of T ticks of B cages.
@@ -40,7 +44,16 @@ pub struct Encoded {
 impl Graph {
     pub fn new(architecture: &Architecture, vocabulary: usize, vb: &VarBuilder) -> Result<Self> {
         let Architecture { node_channels, pair_channels, channels, .. } = *architecture;
+        let statistics = if architecture.statistics {
+            Some([
+                Linear::new(SELF_STATISTICS, channels, &vb.pp("self_statistics"))?,
+                Linear::new(PAIR_STATISTICS, pair_channels, &vb.pp("pair_statistics"))?,
+            ])
+        } else {
+            None
+        };
         Ok(Self {
+            statistics,
             embed: Linear::new(NODE_CHANNELS, node_channels, &vb.pp("embed"))?,
             parts: vb.get_with_hints((vocabulary, node_channels), "parts", Init::Randn { mean: 0.0, stdev: 0.5 })?,
             within: Within::new(architecture, &vb.pp("within"))?,
@@ -66,7 +79,14 @@ impl Graph {
         let nodes = self.between.apply(&nodes, inputs, wiring)?;
         let pooled = self.pool.apply(&nodes, &present)?.reshape((b, t, i, ()))?;
 
-        let pairs = self.pairs.then_silu(&inputs.pairs)?;
+        let (pairs, pooled) = match (&self.statistics, &inputs.statistics) {
+            (None, _) => (self.pairs.then_silu(&inputs.pairs)?, pooled),
+            (Some([of_selves, of_pairs]), Some(statistics)) => (
+                self.pairs.onto_then_silu(&of_pairs.apply(&statistics.pairs)?, &inputs.pairs)?,
+                of_selves.onto(&pooled, &statistics.selves)?,
+            ),
+            (Some(_), None) => candle_core::bail!("a network of features with statistics, given features without"),
+        };
         let of_others = if i == 2 { pairs.squeeze(3)? } else { pairs.mean(3)? };
         let animals = self.selves.onto(&pooled, &inputs.selves)?;
         let animals = self.from_pairs.onto_then_norm(&animals, &of_others, &self.norm)?;

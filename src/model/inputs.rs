@@ -2,7 +2,9 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::features::{ANCHORS, EDGE_CHANNELS, Features, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS};
+use crate::features::{
+    ANCHORS, EDGE_CHANNELS, Features, NODE_CHANNELS, PAIR_CHANNELS, PAIR_STATISTICS, SELF_CHANNELS, SELF_STATISTICS,
+};
 
 /// What the network reads of T ticks of B cages; every tensor leads with (B, T).
 #[derive(Clone, Debug)]
@@ -19,6 +21,17 @@ pub struct Inputs {
     pub edges: Tensor,
     /// (B, T, I, J, A, A)
     pub edge_present: Tensor,
+    /// Of features with statistics.
+    pub statistics: Option<Statistics>,
+}
+
+/// Statistics of signals over long windows.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    /// (B, T, I, [`SELF_STATISTICS`])
+    pub selves: Tensor,
+    /// (B, T, I, J, [`PAIR_STATISTICS`])
+    pub pairs: Tensor,
 }
 
 /// Collects features tick by tick, cage after cage.
@@ -32,6 +45,8 @@ pub struct InputsBuilder {
     pairs: Vec<f32>,
     edges: Vec<f32>,
     edge_present: Vec<f32>,
+    self_statistics: Vec<f32>,
+    pair_statistics: Vec<f32>,
 }
 
 impl InputsBuilder {
@@ -46,6 +61,8 @@ impl InputsBuilder {
             pairs: empty(),
             edges: empty(),
             edge_present: empty(),
+            self_statistics: empty(),
+            pair_statistics: empty(),
         }
     }
 
@@ -56,6 +73,8 @@ impl InputsBuilder {
         self.pairs.extend_from_slice(&features.pairs);
         self.edges.extend_from_slice(&features.edges);
         self.edge_present.extend_from_slice(&features.edge_present);
+        self.self_statistics.extend_from_slice(&features.self_statistics);
+        self.pair_statistics.extend_from_slice(&features.pair_statistics);
     }
 
     /// # Errors
@@ -63,7 +82,16 @@ impl InputsBuilder {
     pub fn finish(self, cages: usize, ticks: usize, device: &Device) -> Result<Inputs> {
         let (b, t, i, k) = (cages, ticks, self.individuals, self.keypoints);
         let j = i - 1;
+        let statistics = if self.self_statistics.is_empty() {
+            None
+        } else {
+            Some(Statistics {
+                selves: Tensor::from_vec(self.self_statistics, &[b, t, i, SELF_STATISTICS], device)?,
+                pairs: Tensor::from_vec(self.pair_statistics, &[b, t, i, j, PAIR_STATISTICS], device)?,
+            })
+        };
         Ok(Inputs {
+            statistics,
             nodes: Tensor::from_vec(self.nodes, &[b, t, i, k, NODE_CHANNELS], device)?,
             node_present: Tensor::from_vec(self.node_present, &[b, t, i, k], device)?,
             selves: Tensor::from_vec(self.selves, &[b, t, i, SELF_CHANNELS], device)?,
@@ -78,7 +106,12 @@ impl Inputs {
     /// A stretch of the ticks.
     pub fn narrow(&self, first: usize, ticks: usize) -> Result<Self> {
         let part = |x: &Tensor| x.narrow(1, first, ticks)?.contiguous();
+        let statistics = match &self.statistics {
+            Some(Statistics { selves, pairs }) => Some(Statistics { selves: part(selves)?, pairs: part(pairs)? }),
+            None => None,
+        };
         Ok(Self {
+            statistics,
             nodes: part(&self.nodes)?,
             node_present: part(&self.node_present)?,
             selves: part(&self.selves)?,

@@ -15,7 +15,6 @@ use super::ops::ring::Places;
 use super::reach::Reach;
 use super::wiring::{HeadCounts, Wiring};
 use crate::behavior::Ethogram;
-use crate::features;
 
 /// The Hybrid Hierarchical Spatio-Temporal Framework. Weights are immutable; what a stream remembers is a
 /// [`BackboneState`].
@@ -25,6 +24,7 @@ pub struct Network {
     backbone: Backbone,
     heads: Heads,
     channels: usize,
+    features_reach: usize,
 }
 
 impl Network {
@@ -42,6 +42,7 @@ impl Network {
             backbone: Backbone::new(architecture, &vb.pp("backbone"))?,
             heads: Heads::new(architecture, HeadCounts::of(ethogram), delays, &vb.pp("heads"))?,
             channels: architecture.channels,
+            features_reach: architecture.features_reach(),
         })
     }
 
@@ -104,7 +105,7 @@ fn swapped(x: Tensor, rows: usize) -> Result<Tensor> {
 impl Reach for Network {
     fn receptive_field(&self) -> usize {
         let parts = [
-            features::REACH_TICKS,
+            self.features_reach,
             self.graph.receptive_field(),
             self.backbone.receptive_field(),
             self.heads.receptive_field(),

@@ -63,16 +63,16 @@ impl RangeBuilder {
     ///
     /// # Shapes
     /// Each tick I × K points in body lengths, as the network is given them.
-    pub fn add_recording<'a>(
+    pub fn add_recording(
         &mut self,
         skeleton: &Skeleton,
         individuals: usize,
-        ticks: impl IntoIterator<Item = &'a [Keypoint]>,
+        ticks: impl IntoIterator<Item = impl AsRef<[Keypoint]>>,
     ) {
         let mut gauges = Gauges::new(skeleton, individuals);
         let mut reached: Vec<[Option<Extremes>; 2]> = vec![[None; 2]; gauges.about().len()];
         for points in ticks {
-            let Some((gauge, values)) = gauges.tick(points) else { continue };
+            let Some((gauge, values)) = gauges.tick(points.as_ref()) else { continue };
             for (reached, value) in reached[gauge].iter_mut().zip(values) {
                 if let Some(value) = value {
                     let now = Extremes { low: value, high: value };
