@@ -10,10 +10,10 @@ use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
 use super::noise::Noise;
-use super::ops::is_fixed;
 use super::ops::linear::{Affine, Around, fused, linear, pack};
 use super::ops::panels::Panels;
 use super::ops::pointwise::{layer_norm, silu};
+use super::ops::{is_fixed, runs_fused, trained};
 
 /// y = x · Wᵀ + b
 #[derive(Clone, Debug)]
@@ -83,8 +83,16 @@ impl Linear {
             };
             return fused(x, packed, around);
         }
-        let entered = before.map(|before| before.apply(x)).transpose()?;
-        let mut y = linear(entered.as_ref().unwrap_or(x), &self.weight, &self.bias)?;
+        let mut y = if runs_fused(x) {
+            let (weight, bias) = self.entered(before)?;
+            if has_silu && onto.is_none() {
+                return trained::linear(x, &weight, &bias, true);
+            }
+            trained::linear(x, &weight, &bias, false)?
+        } else {
+            let entered = before.map(|before| before.apply(x)).transpose()?;
+            linear(entered.as_ref().unwrap_or(x), &self.weight, &self.bias)?
+        };
         if let Some(base) = onto {
             y = y.broadcast_add(base)?;
         }
@@ -92,6 +100,18 @@ impl Linear {
             y = silu(&y)?;
         }
         norm.map_or(Ok(y.clone()), |norm| norm.apply(&y))
+    }
+}
+
+impl Linear {
+    /// Weight and bias that do what this layer does after a scale and a shift of its input: few numbers are scaled in
+    /// place of many.
+    fn entered(&self, before: Option<&Channelwise>) -> Result<(Tensor, Tensor)> {
+        let Some(Channelwise { scale, shift, .. }) = before else {
+            return Ok((self.weight.clone(), self.bias.clone()));
+        };
+        let shifted = self.weight.matmul(&shift.unsqueeze(1)?)?.squeeze(1)?;
+        Ok((self.weight.broadcast_mul(scale)?, (&self.bias + shifted)?))
     }
 }
 
@@ -135,9 +155,8 @@ impl Stack {
             let before = before.and_then(|before| before.values.clone());
             return fused(x, packed, Around { before, ..Around::default() });
         }
-        let entered = before.map(|before| before.apply(x)).transpose()?;
-        let x = entered.as_ref().unwrap_or(x);
-        let outputs: Vec<Tensor> = self.layers.iter().map(|layer| layer.apply(x)).collect::<Result<_>>()?;
+        let surroundings = Surroundings { before, ..Surroundings::default() };
+        let outputs: Vec<Tensor> = self.layers.iter().map(|layer| layer.run(x, surroundings)).collect::<Result<_>>()?;
         Tensor::cat(&outputs, x.rank() - 1)
     }
 }
@@ -224,6 +243,11 @@ impl Residual {
     pub fn leave(&self, x: &Tensor, y: &Tensor, last: &Linear, noise: Option<&Noise>) -> Result<Tensor> {
         match noise {
             None => last.onto_then_norm(x, y, &self.norm),
+            Some(noise) if runs_fused(x) => {
+                let y = last.apply(y)?;
+                let Channelwise { scale, shift, .. } = &self.norm.0;
+                trained::residual_norm(x, &y, scale, shift, noise.kept(y.elem_count()))
+            }
             Some(_) => self.norm.apply(&(x + Noise::drop_some(noise, last.apply(y)?)?)?),
         }
     }

@@ -22,16 +22,22 @@ impl Noise {
     /// Drops some of `x` and scales up the rest; leaves `x` as it is without noise.
     pub(super) fn drop_some(noise: Option<&Self>, x: Tensor) -> Result<Tensor> {
         match noise {
-            Some(noise) if noise.drop_rate > 0.0 => &x * noise.mask(&x)?,
-            _ => Ok(x),
+            Some(noise) => match noise.kept(x.elem_count()) {
+                Some(kept) => &x * Tensor::from_vec(kept, x.shape(), x.device())?,
+                None => Ok(x),
+            },
+            None => Ok(x),
         }
     }
 
-    fn mask(&self, x: &Tensor) -> Result<Tensor> {
+    /// What each of so many numbers is multiplied by; `None` where nothing is dropped.
+    pub(super) fn kept(&self, count: usize) -> Option<Vec<f32>> {
+        if self.drop_rate <= 0.0 {
+            return None;
+        }
         let kept = 1.0 / (1.0 - self.drop_rate);
         // Sixteen random bits an element are plenty for a rate.
         let limit = (self.drop_rate * f32::from(u16::MAX)) as u16;
-        let count = x.elem_count();
         let mut mask = Vec::with_capacity(count + 3);
         let mut rng = self.rng.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         while mask.len() < count {
@@ -41,6 +47,6 @@ impl Noise {
             }
         }
         mask.truncate(count);
-        Tensor::from_vec(mask, x.shape(), x.device())
+        Some(mask)
     }
 }

@@ -49,7 +49,7 @@ pub fn fused(x: &Tensor, panels: &Arc<Panels>, around: Around<'_>) -> Result<Ten
 }
 
 /// A shape with another last dimension.
-fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
+pub(super) fn with_last(dims: &[usize], last: usize) -> Vec<usize> {
     let mut dims = dims.to_vec();
     if let Some(dim) = dims.last_mut() {
         *dim = last;

@@ -16,6 +16,7 @@ pub mod pointwise;
 pub mod ring;
 pub mod simd;
 pub mod tables;
+pub mod trained;
 
 use candle_core::{CpuStorage, Error, Layout, Result, Tensor};
 

@@ -33,7 +33,14 @@ impl CustomOp1 for Silu {
     }
 }
 
-struct SiluGrad;
+pub(super) struct SiluGrad;
+
+impl SiluGrad {
+    /// Turns gradients of silu(x) into those of x.
+    pub(super) fn turn(x: &[f32], gradients: &mut [f32]) {
+        kernels::run(SiluGradKernel { x, dx: gradients });
+    }
+}
 
 impl CustomOp2 for SiluGrad {
     fn name(&self) -> &'static str {
@@ -42,7 +49,7 @@ impl CustomOp2 for SiluGrad {
 
     fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, grad: &CpuStorage, gl: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut dx = slice(grad, gl, self.name())?.to_vec();
-        kernels::run(SiluGradKernel { x: slice(x, xl, self.name())?, dx: &mut dx });
+        Self::turn(slice(x, xl, self.name())?, &mut dx);
         Ok((CpuStorage::F32(dx), xl.shape().clone()))
     }
 }
@@ -185,13 +192,19 @@ impl CustomOp3 for LayerNormGrad {
         gl: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (x, weight) = (slice(x, xl, self.name())?, slice(weight, wl, self.name())?);
-        let mut all = vec![0.0_f32; x.len() + 2 * weight.len()];
-        let (dx, rest) = all.split_at_mut(x.len());
-        let (dweight, dbias) = rest.split_at_mut(weight.len());
-        kernels::run(NormGradKernel { x, weight, grad: slice(grad, gl, self.name())?, dx, dweight, dbias });
+        let all = norm_grad(x, weight, slice(grad, gl, self.name())?);
         let shape = Shape::from(all.len());
         Ok((CpuStorage::F32(all), shape))
     }
+}
+
+/// The gradients of x, of the weight and of the bias, one after the other.
+pub(super) fn norm_grad(x: &[f32], weight: &[f32], grad: &[f32]) -> Vec<f32> {
+    let mut all = vec![0.0_f32; x.len() + 2 * weight.len()];
+    let (dx, rest) = all.split_at_mut(x.len());
+    let (dweight, dbias) = rest.split_at_mut(weight.len());
+    kernels::run(NormGradKernel { x, weight, grad, dx, dweight, dbias });
+    all
 }
 
 struct NormGradKernel<'a> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candle_core::{D, Device, Result, Tensor, Var};
 
 use super::ring::{Places, put, put_plain};
-use super::{attention, convolution, pointwise};
+use super::{attention, convolution, linear, pointwise, trained};
 
 const TOLERANCE: f32 = 2e-5;
 
@@ -111,6 +111,34 @@ fn layer_norm_agrees_with_its_reference() {
     };
     agree(&[&x, &weight, &bias], || pointwise::layer_norm(&x, &weight, &bias), reference);
     agree(&[&x, &weight, &bias], || pointwise::layer_norm_plain(&x, &weight, &bias), reference);
+}
+
+#[test]
+fn a_trained_linear_layer_agrees_with_single_operations() {
+    let (x, weight, bias) = (random(&[2, 7, 8], 5), random(&[11, 8], 6), random(&[11], 7));
+    let product = || linear::linear(&x, &weight, &bias);
+    agree(&[&x, &weight, &bias], || trained::linear(&x, &weight, &bias, false), product);
+    let silu = || pointwise::silu_plain(&product()?);
+    agree(&[&x, &weight, &bias], || trained::linear(&x, &weight, &bias, true), silu);
+    let said = trained::linear(&random(&[2, 9], 5), &weight, &bias, false).unwrap_err().to_string();
+    assert!(said.contains("expected rows of 8 inputs"), "{said}");
+}
+
+#[test]
+fn the_end_of_a_residual_module_agrees_with_single_operations() {
+    let (x, y) = (random(&[2, 5, 16], 8), random(&[2, 5, 16], 9));
+    let (weight, bias) = (random(&[16], 10), random(&[16], 11));
+    let kept: Vec<f32> = (0..160).map(|index| if index % 5 == 2 { 0.0 } else { 1.25 }).collect();
+    let mask = Tensor::from_slice(&kept, (2, 5, 16), &Device::Cpu).unwrap();
+    for (kept, mask) in [(None, None), (Some(kept), Some(mask))] {
+        let reference = || {
+            let y = mask.as_ref().map_or(Ok(y.as_tensor().clone()), |mask| y.as_tensor() * mask)?;
+            pointwise::layer_norm_plain(&(x.as_tensor() + y)?, &weight, &bias)
+        };
+        let operation = || trained::residual_norm(&x, &y, &weight, &bias, kept.clone());
+        agree(&[&x, &y, &weight, &bias], operation, reference);
+    }
+    assert!(trained::residual_norm(&x, &y, &weight, &bias, Some(vec![1.0; 3])).is_err());
 }
 
 #[test]

@@ -6,8 +6,10 @@ use candle_core::DType;
 use candle_nn::VarBuilder;
 
 use super::*;
-use crate::features::{ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, SELF_CHANNELS};
-use crate::model::inputs::Inputs;
+use crate::features::{
+    ANCHORS, EDGE_CHANNELS, NODE_CHANNELS, PAIR_CHANNELS, PAIR_STATISTICS, SELF_CHANNELS, SELF_STATISTICS,
+};
+use crate::model::inputs::{Inputs, Statistics};
 use crate::model::network::Network;
 use crate::model::wiring::Wiring;
 use crate::model::{Model, bundle};
@@ -51,6 +53,10 @@ fn inputs(cages: usize, ticks: usize, individuals: usize, seed: u64) -> Inputs {
         pairs: values(&[b, t, i, j, PAIR_CHANNELS], seed + 3),
         edges: values(&[b, t, i, j, ANCHORS, ANCHORS, EDGE_CHANNELS], seed + 4),
         edge_present: edge_present.broadcast_mul(&there.reshape((1, 1, i, 1, 1, 1)).unwrap()).unwrap(),
+        statistics: Some(Statistics {
+            selves: values(&[b, t, i, SELF_STATISTICS], seed + 6),
+            pairs: values(&[b, t, i, j, PAIR_STATISTICS], seed + 7),
+        }),
     }
 }
 
