@@ -2,6 +2,7 @@
 
 pub mod decoder;
 pub mod event;
+pub mod gate;
 pub mod journal;
 pub mod ledger;
 pub mod scores;

@@ -1,13 +1,18 @@
 //! How well predicted bouts agree with annotated ones.
 //!
 //! Times are frames or ticks, the same on both sides of a comparison; only what is scored counts. [`FrameScores`] asks
-//! frame by frame, [`BoutScores`] bout by bout, [`best_threshold`] where to cut a score.
+//! frame by frame, [`BoutScores`] bout by bout, [`best_threshold`] where to cut a score, [`ranking`] what
+//! all cuts are worth.
 
 mod bouts;
+pub mod calibration;
 mod frames;
+pub mod interval;
 pub mod official;
+pub mod ranking;
 pub mod table;
 mod threshold;
+pub mod triggers;
 
 pub use bouts::{BoutScores, BoutTally};
 pub use frames::{FrameScores, Tally, macro_f1};
