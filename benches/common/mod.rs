@@ -71,6 +71,8 @@ pub fn model_of(architecture: Architecture, keypoints: usize) -> Arc<Model> {
         },
         range: None,
         warm_up: None,
+        calibration: BTreeMap::new(),
+        triggers: BTreeMap::new(),
         scores: BTreeMap::new(),
     };
     let variables = Variables::new(1);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::architecture::{Architecture, ArchitectureError};
 use super::network::Network;
+use super::trust::{Calibrated, TriggerAdvice};
 use super::variables::Variables;
 use super::wiring::Vocabulary;
 use crate::behavior::{Ethogram, LabelSet};
@@ -20,6 +21,9 @@ use crate::time::{DelayTicks, TICK_RATE_HZ, WINDOW_TICKS};
 
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const CARD_FILE: &str = "model.toml";
+
+/// Most choices of triggers for a behavior at a delay.
+const TRIGGER_CHOICES_MAX: usize = 64;
 
 /// Weights of more bytes than this are not read.
 const WEIGHTS_BYTES_MAX: u64 = 1 << 30;
@@ -53,6 +57,12 @@ pub struct Card {
     /// How good verdicts are while histories are short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<WarmUp>,
+    /// Label set → behavior → how the scores of each delay became probabilities; empty where nobody calibrated them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calibration: BTreeMap<String, BTreeMap<String, Vec<Calibrated>>>,
+    /// Label set → behavior → what a closed loop may expect at each delay; empty where nobody measured it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub triggers: BTreeMap<String, BTreeMap<String, Vec<TriggerAdvice>>>,
     /// Data split → label set → behavior → frame F1 at each delay, decoded as live.
     #[serde(default)]
     pub scores: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<f64>>>>,
@@ -280,7 +290,14 @@ fn weights_hash(weights: &[u8]) -> String {
 
 /// Over everything that a verdict depends on: weights and card, without what only tells how far to trust it.
 fn hash_of(card: &Card, weights: &[u8]) -> String {
-    let decisive = Card { scores: BTreeMap::new(), range: None, warm_up: None, ..card.clone() };
+    let decisive = Card {
+        scores: BTreeMap::new(),
+        calibration: BTreeMap::new(),
+        triggers: BTreeMap::new(),
+        range: None,
+        warm_up: None,
+        ..card.clone()
+    };
     let text = serde_json::to_vec(&decisive).unwrap_or_default();
     blake3::Hasher::new().update(&text).update(weights).finalize().to_hex()[..16].to_owned()
 }
@@ -307,6 +324,27 @@ fn check(card: &Card, path: &Path) -> Result<(), ModelError> {
     }
     if card.vocabulary.0.is_empty() || card.vocabulary.0.len() > 4096 {
         return value("vocabulary", "1 to 4096 body parts".into(), card.vocabulary.0.len().to_string());
+    }
+    let delays = card.delays_ticks.len();
+    for (set, behaviors) in &card.calibration {
+        for (name, by_delay) in behaviors {
+            let is_sound = |calibrated: &Calibrated| {
+                calibrated.slope.is_finite() && calibrated.slope > 0.0 && calibrated.offset.is_finite()
+            };
+            if by_delay.len() != delays || !by_delay.iter().all(is_sound) {
+                let expected = format!("{delays} finite ones (one a delay) of a slope above 0 for {set}.{name}");
+                return value("calibration", expected, format!("{by_delay:?}"));
+            }
+        }
+    }
+    for (set, behaviors) in &card.triggers {
+        for (name, by_delay) in behaviors {
+            if by_delay.len() != delays || by_delay.iter().any(|advice| advice.choices.len() > TRIGGER_CHOICES_MAX) {
+                let expected =
+                    format!("{delays} (one a delay) of at most {TRIGGER_CHOICES_MAX} choices for {set}.{name}");
+                return value("triggers", expected, by_delay.len().to_string());
+            }
+        }
     }
     card.architecture.check().map_err(|source| ModelError::Architecture { path: path.into(), source })
 }

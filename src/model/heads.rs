@@ -9,6 +9,40 @@ use super::noise::Noise;
 use super::ops::tables::{self, Outputs};
 use super::reach::Reach;
 use super::wiring::{HeadCounts, Wiring};
+use crate::behavior::{Ethogram, Kind};
+
+/// The last layers, one for pairs and one for single animals.
+const OF_PAIRS: &str = "of_pairs";
+const OF_SELVES: &str = "of_selves";
+
+/// Where the last layers keep what they know of one behavior at one delay.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OutputRow {
+    /// Names of the layer's weight and bias among those of a network.
+    pub weight: String,
+    pub bias: String,
+    /// Of both.
+    pub row: usize,
+}
+
+/// The rows of a network's last layers: by delay, then by behavior.
+pub fn output_rows(ethogram: &Ethogram, delays: usize) -> Vec<Vec<OutputRow>> {
+    let counts = HeadCounts::of(ethogram);
+    let of_delay = |delay: usize| {
+        let (mut of_pairs, mut of_selves) = (0, 0);
+        let row = |kind: Kind| {
+            let (layer, channels, channel) = match kind {
+                Kind::OfSelf => (OF_SELVES, counts.of_selves, &mut of_selves),
+                Kind::Directed | Kind::Mutual | Kind::Undirected => (OF_PAIRS, counts.of_pairs, &mut of_pairs),
+            };
+            let row = delay * channels + *channel;
+            *channel += 1;
+            OutputRow { weight: format!("heads.{layer}.weight"), bias: format!("heads.{layer}.bias"), row }
+        };
+        ethogram.behaviors().map(|(.., spec)| spec.kind).map(row).collect()
+    };
+    (0..delays).map(of_delay).collect()
+}
 
 /// A head for every ordered pair and one for every animal; the mean of both orders of a pair is what mutual and
 /// undirected behaviors are read from.
@@ -39,14 +73,14 @@ impl Heads {
             outputs => Some(PairHead {
                 animals: Stack::new(channels, &[("focal", head_channels), ("other", head_channels)], vb)?,
                 pair: Linear::new(pair_channels, head_channels, &vb.pp("pair"))?,
-                out: Linear::small(head_channels, outputs * delays, &vb.pp("of_pairs"))?,
+                out: Linear::small(head_channels, outputs * delays, &vb.pp(OF_PAIRS))?,
             }),
         };
         let of_selves = match counts.of_selves {
             0 => None,
             outputs => Some((
                 Linear::new(channels, head_channels, &vb.pp("alone"))?,
-                Linear::small(head_channels, outputs * delays, &vb.pp("of_selves"))?,
+                Linear::small(head_channels, outputs * delays, &vb.pp(OF_SELVES))?,
             )),
         };
         let layers = of_pairs.iter().map(|head: &PairHead| &head.out).chain(of_selves.iter().map(|(_, out)| out));

@@ -15,6 +15,7 @@ pub mod noise;
 pub mod ops;
 pub mod reach;
 pub mod temporal;
+pub mod trust;
 pub mod variables;
 pub mod wiring;
 

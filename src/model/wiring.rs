@@ -28,16 +28,21 @@ pub struct UnknownPart {
 }
 
 impl Vocabulary {
-    /// The embedding of each keypoint of a skeleton: the one of its name, else of the same part of the body under another
-    /// spelling ([`Part::of_name`]).
+    /// The embedding of a body part: the one of its name, else of the same part of the body under another spelling
+    /// ([`Part::of_name`]).
+    pub fn index(&self, name: &str) -> Option<usize> {
+        let exact = self.0.iter().position(|part| part == name);
+        let same_part = || {
+            let meant = Part::of_name(name)?;
+            self.0.iter().position(|part| Part::of_name(part) == Some(meant))
+        };
+        exact.or_else(same_part)
+    }
+
+    /// The embedding of each keypoint of a skeleton, see [`Vocabulary::index`].
     pub fn indices(&self, skeleton: &Skeleton) -> std::result::Result<Vec<u32>, UnknownPart> {
         let index = |keypoint: &String| {
-            let exact = self.0.iter().position(|part| part == keypoint);
-            let same_part = || {
-                let meant = Part::of_name(keypoint)?;
-                self.0.iter().position(|part| Part::of_name(part) == Some(meant))
-            };
-            exact.or_else(same_part).map(|index| index as u32).ok_or_else(|| UnknownPart {
+            self.index(keypoint).map(|index| index as u32).ok_or_else(|| UnknownPart {
                 skeleton: skeleton.name().to_owned(),
                 keypoint: keypoint.clone(),
                 known: self.0.clone(),
