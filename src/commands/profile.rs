@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         println!("{secs:>5.1} s  {}", f1.join("  "));
     }
     println!("warm after {} ticks", warm_up.ticks);
-    let range = profile::range(trained.iter().chain(&validation), args.noise);
+    let range = profile::range(trained.iter().chain(&validation), args.noise)?;
     let card = bundle::Card { range: Some(range), warm_up: Some(warm_up), ..card.clone() };
     bundle::save_card(&args.model, &card)
 }

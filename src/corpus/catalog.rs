@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::description::Description;
+use super::description::{Description, SplitIds};
 use super::error::{CorpusError, Place, quoted};
 use super::files;
 use super::labels::SetLabels;
 use super::mabe::card::BODY_LENGTH_CM;
 use super::mabe::dataset::Dataset;
 use super::recording::Recording;
+use super::sidecar::Sidecar;
 use crate::behavior::Ethogram;
 use crate::stream::StreamDefaults;
 
@@ -172,6 +173,29 @@ impl Corpus {
         let split = &description.split;
         let ids = split.validation.iter().chain(&split.test).map(String::as_str);
         ids.filter(|id| !self.entries.iter().any(|entry| entry.id == *id)).collect()
+    }
+
+    /// The files that a recording is read from; some may not be there.
+    pub fn sources(&self, entry: &Entry) -> Vec<PathBuf> {
+        let mut sources = vec![entry.poses.clone()];
+        sources.extend(entry.annotations.clone());
+        match &self.store {
+            Store::Files(_) => sources.push(Sidecar::path(&entry.poses)),
+            Store::Mabe(dataset) => sources.extend(dataset.annotation_paths(entry)),
+        }
+        sources
+    }
+
+    /// All that what is read of a recording depends on besides its files. The same text means the same recording.
+    pub fn facts(&self, entry: &Entry) -> String {
+        match &self.store {
+            Store::Files(description) => {
+                // Who tests is no part of a recording.
+                let description = Description { split: SplitIds::default(), ..*description.clone() };
+                format!("{description:?}")
+            }
+            Store::Mabe(dataset) => format!("{:?} {:?}", self.ethogram, dataset.facts(entry)),
+        }
     }
 
     /// Reads a recording and its annotations.

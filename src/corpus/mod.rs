@@ -13,11 +13,13 @@
 //! without a corpus is completed by [`sidecar::resolve`].
 
 pub mod annotations;
+pub mod cache;
 pub mod calms21;
 pub mod catalog;
 pub mod description;
 mod error;
 mod files;
+pub mod flags;
 pub mod import;
 pub mod labels;
 pub mod log;

@@ -1,7 +1,12 @@
 //! An annotated recording in ticks: what training, fitting and baselines look at.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::cache::StoredPoints;
+use super::flags::Flags;
 use crate::behavior::{Behavior, Cell, Ethogram};
 use crate::buffer::ticks::{Refused, Ticked, Ticker, frames_per_tick};
 use crate::corpus::Annotated;
@@ -16,6 +21,8 @@ pub enum SessionError {
     Refused { recording: String, source: Refused },
     #[error("{0}: a stretch of frames with a gap of a window")]
     Gap(String),
+    #[error("{}: {error}", file.display())]
+    Read { file: PathBuf, error: std::io::Error },
 }
 
 /// Most ticks of a session: four days.
@@ -27,16 +34,27 @@ pub struct Session {
     pub name: String,
     pub skeleton: Skeleton,
     pub individuals: usize,
+    /// Of each individual.
+    pub individual_names: Vec<String>,
     /// What somebody looked for in this recording, in the ethogram's order: the N of its labels and scores.
     pub cells: Vec<Cell>,
     pub ticks: usize,
-    /// T × I × K, in body lengths.
-    points: Vec<Keypoint>,
+    points: Points,
     /// T × N: whether the behavior of the cell was annotated at the tick.
-    pub truth: Vec<bool>,
+    pub truth: Flags,
     /// T × N: whether the cell was up for annotation there.
-    pub labelled: Vec<bool>,
+    pub labelled: Flags,
 }
+
+/// T × I × K points, in body lengths: those of a session, or fewer where it was padded.
+#[derive(Clone, Debug)]
+pub(super) enum Points {
+    Memory(Vec<Keypoint>),
+    File(Arc<StoredPoints>),
+}
+
+/// Ticks that [`Session::points`] reads at once.
+const READ_TICKS: usize = 4096;
 
 impl Session {
     /// # Errors
@@ -75,11 +93,12 @@ impl Session {
             name: recording.name.clone(),
             skeleton: stream.skeleton().clone(),
             individuals,
-            truth: vec![false; ticks * cells.len()],
-            labelled: vec![false; ticks * cells.len()],
+            individual_names: stream.individuals().to_vec(),
+            truth: Flags::new(ticks * cells.len()),
+            labelled: Flags::new(ticks * cells.len()),
             cells,
             ticks,
-            points,
+            points: Points::Memory(points),
         };
         let first = recording.frames.first().map_or(0, |frame| frame.number);
         let tick_of = |frame: u64| {
@@ -90,18 +109,38 @@ impl Session {
         Ok(session)
     }
 
+    /// A session whose points stay in a file.
+    pub(super) fn of_file(
+        name: String,
+        skeleton: Skeleton,
+        individual_names: Vec<String>,
+        cells: Vec<Cell>,
+        points: StoredPoints,
+        truth: Flags,
+        labelled: Flags,
+    ) -> Self {
+        let ticks = points.ticks();
+        let points = Points::File(Arc::new(points));
+        let individuals = individual_names.len();
+        Self { name, skeleton, individuals, individual_names, cells, ticks, points, truth, labelled }
+    }
+
+    pub(super) fn stored(&self) -> &Points {
+        &self.points
+    }
+
     fn label(&mut self, annotated: &Annotated, ethogram: &Ethogram, tick_of: impl Fn(u64) -> usize) {
         let count = self.cells.len();
         for (index, cell) in self.cells.iter().enumerate() {
             let labels = &annotated.labels[ethogram.label_set_of(cell.behavior)];
             for range in &labels.scored {
                 for tick in tick_of(range.start)..tick_of(range.end) {
-                    self.labelled[tick * count + index] = true;
+                    self.labelled.set(tick * count + index);
                 }
             }
             for bout in labels.bouts.iter().filter(|bout| bout.cell == *cell) {
                 for tick in tick_of(bout.start)..tick_of(bout.stop) {
-                    self.truth[tick * count + index] = true;
+                    self.truth.set(tick * count + index);
                 }
             }
         }
@@ -129,20 +168,52 @@ impl Session {
     /// Appends ticks at which nobody is seen and nothing labelled, up to `ticks`, so that a crop fits in.
     pub fn pad(&mut self, ticks: usize) {
         let ticks = ticks.max(self.ticks);
-        self.points.resize(ticks * self.individuals * self.skeleton.keypoints().len(), Keypoint::MISSING);
-        self.truth.resize(ticks * self.cells.len(), false);
-        self.labelled.resize(ticks * self.cells.len(), false);
+        self.truth.grow(ticks * self.cells.len());
+        self.labelled.grow(ticks * self.cells.len());
         self.ticks = ticks;
     }
 
-    /// I × K points of every tick, in body lengths.
-    pub fn points(&self) -> impl Iterator<Item = &[Keypoint]> {
-        self.points.chunks_exact(self.individuals * self.skeleton.keypoints().len())
+    /// I × K.
+    fn width(&self) -> usize {
+        self.individuals * self.skeleton.keypoints().len()
+    }
+
+    /// I × K points of every tick, in body lengths; of those in a file no more than a few minutes are in memory.
+    ///
+    /// # Errors
+    /// As [`Session::stretch`].
+    pub fn points(&self) -> impl Iterator<Item = Result<Vec<Keypoint>, SessionError>> {
+        (0..self.ticks).step_by(READ_TICKS).flat_map(|first| {
+            let read = self.stretch(first, READ_TICKS.min(self.ticks - first));
+            let (points, error) = read.map_or_else(|error| (Cow::default(), Some(error)), |points| (points, None));
+            let rows: Vec<_> = points.chunks_exact(self.width()).map(|row| Ok(row.to_vec())).collect();
+            rows.into_iter().chain(error.map(Err))
+        })
     }
 
     /// I × K points of the ticks from `first` on, tick by tick, in body lengths.
-    pub fn stretch(&self, first: usize, ticks: usize) -> &[Keypoint] {
-        let width = self.individuals * self.skeleton.keypoints().len();
-        &self.points[first * width..(first + ticks) * width]
+    ///
+    /// # Errors
+    /// Points in a file that cannot be read, or are no longer those that were written.
+    ///
+    /// # Panics
+    /// Ticks past the end of the session.
+    pub fn stretch(&self, first: usize, ticks: usize) -> Result<Cow<'_, [Keypoint]>, SessionError> {
+        let (width, end) = (self.width(), first + ticks);
+        assert!(end <= self.ticks, "ticks {first} to {end} of {}", self.ticks);
+        let mut points = match &self.points {
+            Points::Memory(points) if end * width <= points.len() => {
+                return Ok(Cow::Borrowed(&points[first * width..end * width]));
+            }
+            Points::Memory(points) => points[(first * width).min(points.len())..].to_vec(),
+            Points::File(stored) => {
+                let first = first.min(stored.ticks());
+                let read = stored.read(first, end.min(stored.ticks()) - first);
+                read.map_err(|error| SessionError::Read { file: stored.path().to_path_buf(), error })?
+            }
+        };
+        // Nobody is seen in what was added.
+        points.resize(ticks * width, Keypoint::MISSING);
+        Ok(Cow::Owned(points))
     }
 }

@@ -10,6 +10,7 @@ use crate::commands::corpora;
 use crate::commands::offline::{in_frames, in_parallel};
 use crate::corpus::session::Session;
 use crate::corpus::{Corpus, Entry, Split};
+use crate::poses::Keypoint;
 use crate::time::DelayTicks;
 
 /// Rules fitted on the validation recordings of a corpus, and their scores on some recordings of another (or the same).
@@ -22,7 +23,8 @@ pub fn of_rules(fitted_on: &Corpus, corpus: &Corpus, entries: &[Entry]) -> anyho
         let session = Session::new(&annotated, corpus.ethogram())?;
         let in_frames = in_frames(&annotated.recording);
         let frames = |bout: Bout| Bout { start: in_frames(bout.start), stop: in_frames(bout.stop), ..bout };
-        let bouts: Vec<Bout> = rules.bouts(&track(&session)?).into_iter().map(frames).collect();
+        let bouts: Vec<Bout> =
+            rules.bouts(&track(&session, &session.stretch(0, session.ticks)?)?).into_iter().map(frames).collect();
         Ok((annotated, known.bouts(&bouts)))
     })?;
     let mut table = Table::new(corpus.ethogram(), &[DelayTicks(0)]);
@@ -40,13 +42,15 @@ fn fitted(corpus: &Corpus) -> anyhow::Result<FittedRules> {
         corpus.name()
     );
     let sessions = in_parallel(&entries, |entry| Ok(Session::new(&corpora::load(corpus, entry)?, corpus.ethogram())?))?;
-    let recordings = sessions.iter().map(|session| {
-        let truth = Truth { cells: &session.cells, truth: &session.truth, labelled: &session.labelled };
-        Ok((track(session)?, truth))
+    let points: Vec<_> = sessions.iter().map(|session| session.stretch(0, session.ticks)).collect::<Result<_, _>>()?;
+    let flags: Vec<_> = sessions.iter().map(|session| (session.truth.to_vec(), session.labelled.to_vec())).collect();
+    let recordings = sessions.iter().zip(&points).zip(&flags).map(|((session, points), (truth, labelled))| {
+        Ok((track(session, points)?, Truth { cells: &session.cells, truth, labelled }))
     });
     Ok(fit(&recordings.collect::<anyhow::Result<Vec<_>>>()?, corpus.ethogram())?)
 }
 
-fn track(session: &Session) -> anyhow::Result<Track<'_>> {
-    Ok(Track::new(&session.skeleton, session.individuals, session.points())?)
+fn track<'a>(session: &'a Session, points: &'a [Keypoint]) -> anyhow::Result<Track<'a>> {
+    let width = session.individuals * session.skeleton.keypoints().len();
+    Ok(Track::new(&session.skeleton, session.individuals, points.chunks_exact(width))?)
 }

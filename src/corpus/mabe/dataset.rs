@@ -151,6 +151,16 @@ impl Dataset {
         self.recordings.get(&entry.poses).map_or(&[], |listed| &listed.rows)
     }
 
+    /// The annotations of a recording, one file for each lab; some may not be there.
+    pub(in crate::corpus) fn annotation_paths(&self, entry: &Entry) -> impl Iterator<Item = PathBuf> {
+        self.rows(entry).iter().map(|row| row.annotation_path(&self.dir))
+    }
+
+    /// What card and table say about a recording.
+    pub(in crate::corpus) fn facts(&self, entry: &Entry) -> (&Card, &[Row]) {
+        (&self.card, self.rows(entry))
+    }
+
     /// The labs that annotated a recording.
     pub fn labs(&self, entry: &Entry) -> impl Iterator<Item = &str> {
         self.rows(entry).iter().map(|row| row.lab.as_str())
