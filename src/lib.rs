@@ -72,6 +72,7 @@ pub mod latency;
 pub mod live;
 pub mod model;
 pub mod output;
+pub mod report;
 pub mod review;
 pub mod score;
 pub mod simulate;
