@@ -15,6 +15,7 @@ pub mod profile;
 pub mod record;
 mod recordings;
 pub mod replay;
+pub mod report;
 pub mod review;
 pub mod score;
 mod settings;

@@ -1,20 +1,20 @@
 //! `vibrissa train`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
 use super::corpora;
-use crate::corpus::catalog::defaults_of;
+use crate::corpus::cache::Cache;
 use crate::corpus::session::Session;
 use crate::corpus::{Corpus, Split};
 use crate::live::interrupt::interrupts;
-use crate::model::bundle;
+use crate::model::bundle::{self, Model};
 use crate::train::config::TrainConfig;
 use crate::train::start::Donor;
-use crate::train::{Material, train};
+use crate::train::{Material, label_curve, train};
 
 /// Train a model on annotated recordings.
 #[derive(Debug, clap::Args)]
@@ -29,10 +29,19 @@ pub struct Args {
     /// The model directory to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Start from what another model has learned, rather than at random: all weights that both networks have, and body
-    /// parts by their names. Behaviors of other label sets are learned anew.
-    #[arg(long, value_name = "MODEL", conflicts_with = "resume")]
+    /// Where recordings are kept in ticks, so that each is decoded once and only what is looked at is in memory; it may be
+    /// removed at any time. [default: the folder `cache` in the model directory]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Adapt another model, rather than start at random: the new one has its weights, body parts by their names, and its
+    /// label sets beside those of the corpus, which it goes on telling (`[adaptation]` in the configuration says how).
+    /// Sizes and delays are those of the other model.
+    #[arg(long, value_name = "MODEL")]
     from: Option<PathBuf>,
+    /// Train once for each of these numbers, with only so many bouts of each behavior labelled, and once with all: how
+    /// good a model gets by how much is annotated. Writes OUT/labels-N for each, and OUT/label-curve.csv.
+    #[arg(long, value_name = "BOUTS", value_delimiter = ',', conflicts_with = "resume")]
+    label_curve: Vec<u32>,
     /// Go on from the checkpoint in the model directory.
     #[arg(long)]
     resume: bool,
@@ -50,33 +59,46 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     config.schedule.seed = args.seed.unwrap_or(config.schedule.seed);
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
     config.check().context("on the command line")?;
-    let donor = match &args.from {
-        None => None,
-        Some(model) => {
-            let (card, weights, _) = bundle::read(model)?;
-            Some(Donor { vocabulary: card.vocabulary, weights })
-        }
-    };
+    let donor = args.from.as_deref().map(donor).transpose()?;
+    if let Some(donor) = &donor {
+        let within = || args.config.display().to_string();
+        config.start_from(&donor.card.architecture, &donor.card.delays_ticks).with_context(within)?;
+    }
     let beside = args.config.parent().unwrap_or(".".as_ref());
     let description = config.description.as_ref().map(|description| beside.join(description));
     let corpus = corpora::open(&args.corpus, description.as_deref())?;
-    let mut material = material(&corpus, config.schedule.crop_ticks as usize)?;
-    material.donor = donor;
+    let cache = Cache::at(&args.cache.clone().unwrap_or_else(|| args.out.join("cache")));
+    let mut material = material(&corpus, &cache, config.schedule.crop_ticks as usize)?;
+    if let Some(donor) = donor {
+        material.start_from(donor)?;
+    }
     let stop = stop_when_interrupted()?;
-    train(&material, &config, &args.out, args.resume, &stop)
+    if args.label_curve.is_empty() {
+        return train(&material, &config, &args.out, args.resume, &stop);
+    }
+    label_curve::run(&mut material, &config, &args.label_curve, &args.out, &stop)
 }
 
-fn material(corpus: &Corpus, crop_ticks: usize) -> anyhow::Result<Material> {
+/// A model that could also run: its weights are those of its card.
+fn donor(model: &Path) -> anyhow::Result<Donor> {
+    let (card, weights, hash) = bundle::read(model)?;
+    Model::assemble(card.clone(), weights.clone(), hash, model)?;
+    Ok(Donor { card, weights })
+}
+
+fn material(corpus: &Corpus, cache: &Cache, crop_ticks: usize) -> anyhow::Result<Material> {
     let mut defaults = None;
     let mut sessions = |split| -> anyhow::Result<Vec<Session>> {
         let mut sessions = Vec::new();
         for entry in corpus.split(split) {
-            let annotated = corpora::load(corpus, entry)?;
-            let session = Session::new(&annotated, corpus.ethogram())?;
+            let cached = cache.load(corpus, entry, &mut |warning| eprintln!("warning: {warning}"))?;
+            for repair in &cached.repairs {
+                eprintln!("repaired: {repair}");
+            }
             // Where nobody looked for anything there is nothing to learn.
-            if !session.cells.is_empty() {
-                defaults.get_or_insert_with(|| defaults_of(&annotated.recording));
-                sessions.push(session);
+            if !cached.session.cells.is_empty() {
+                defaults.get_or_insert(cached.defaults);
+                sessions.push(cached.session);
             }
         }
         Ok(sessions)

@@ -7,6 +7,7 @@ use anyhow::Context;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::hard::HardBins;
 use super::loss::ClassWeights;
 use super::optimiser::Optimiser;
 
@@ -24,9 +25,27 @@ pub struct RunState {
     pub epochs_done: u32,
     pub steps_done: u32,
     pub class_weights: ClassWeights,
+    pub hard: HardBins,
     /// Epoch and validation score of the best weights so far.
     pub best_epoch: u32,
     pub best_score: f64,
+    /// What came of every epoch so far.
+    pub epochs: Vec<EpochLog>,
+}
+
+/// What came of an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochLog {
+    /// The first is 1.
+    pub number: u32,
+    /// Means over its steps; 0 where there were none. The gradient's norm is that before clipping.
+    pub loss: f64,
+    pub gradient_norm: f64,
+    /// Of its last step.
+    pub learning_rate: f64,
+    /// Lab-averaged frame F1 on validation, by delay.
+    pub validation_f1: Vec<f64>,
 }
 
 /// The checkpoint folder of a model directory.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+pub use super::augment::config::Augmentation;
 use crate::model::architecture::{Architecture, ArchitectureError};
 use crate::time::{DelayTicks, WINDOW_TICKS};
 
@@ -22,6 +23,9 @@ pub struct TrainConfig {
     pub loss: LossConfig,
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// Of a training that starts from another model; any other does not look at it.
+    #[serde(default)]
+    pub adaptation: Adaptation,
     /// Stop after so many epochs of the schedule, as Ctrl-C would; `--resume` goes on from there.
     #[serde(default)]
     pub stop_after_epochs: Option<u32>,
@@ -35,6 +39,16 @@ pub struct TrainConfig {
     /// Sizes of the new network; they go into the model's own card.
     #[serde(default)]
     pub architecture: Architecture,
+    /// What the file itself says, and what has its default.
+    #[serde(skip)]
+    stated: Stated,
+}
+
+/// Whether the text of a configuration has these keys: what it leaves out, a model to start from decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stated {
+    architecture: bool,
+    delays: bool,
 }
 
 fn default_delays() -> Vec<DelayTicks> {
@@ -50,12 +64,18 @@ fn default_bouts_min() -> usize {
 pub struct Schedule {
     pub seed: u64,
     pub epochs: u32,
+    /// Stop when so many epochs brought no better score on validation; 0 goes on to the end.
+    pub patience_epochs: u32,
     pub steps_per_epoch: u32,
     pub crops_per_step: u32,
     /// Ticks of a crop. The first of them have a short history, as an animal that was just put into its cage has.
     pub crop_ticks: u32,
-    /// Share of crops that are drawn around a bout of an evenly chosen behavior rather than anywhere.
+    /// Share of crops that are drawn around a bout of an evenly chosen behavior, see [`super::sampler`].
     pub rare_share: f64,
+    /// Share of crops that begin shortly before a bout, so that its onset has a short history.
+    pub short_share: f64,
+    /// Share of crops that are drawn where the loss was high lately. What these three leave is drawn anywhere labelled.
+    pub hard_share: f64,
     /// Threads, each with its share of the crops of a step. The sum of their gradients is taken in a fixed order.
     pub threads: u32,
 }
@@ -65,10 +85,13 @@ impl Default for Schedule {
         Self {
             seed: 1,
             epochs: 26,
+            patience_epochs: 0,
             steps_per_epoch: 60,
             crops_per_step: 4,
             crop_ticks: 1024,
             rare_share: 0.5,
+            short_share: 0.1,
+            hard_share: 0.0,
             threads: 2,
         }
     }
@@ -121,32 +144,22 @@ impl Default for LossConfig {
     }
 }
 
-/// Chances are per crop.
+/// How a model takes in a new corpus without forgetting what it knows, see [`super::adaptation`].
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Augmentation {
-    pub mirror_chance: f64,
-    /// Sizes are multiplied by 1 ± this.
-    pub scale_spread: f64,
-    pub jitter_chance: f64,
-    /// Largest standard deviation of positions, in body lengths.
-    pub jitter_max: f64,
-    /// Stretches, per animal and 1,000 ticks, in which one keypoint is lost.
-    pub keypoint_losses: f64,
-    /// Stretches, per animal and 1,000 ticks, in which the whole animal is lost.
-    pub animal_losses: f64,
+pub struct Adaptation {
+    /// Epochs at the beginning in which only heads and embeddings of new body parts move: a head that knows nothing yet
+    /// would drag the rest along.
+    pub heads_epochs: u32,
+    /// What everything else is given of the learning rate afterwards.
+    pub backbone_rate: f64,
+    /// Weight of what the model said before about behaviors that nobody labelled, see [`super::loss`]; 0 forgets freely.
+    pub retention: f64,
 }
 
-impl Default for Augmentation {
+impl Default for Adaptation {
     fn default() -> Self {
-        Self {
-            mirror_chance: 0.5,
-            scale_spread: 0.1,
-            jitter_chance: 0.5,
-            jitter_max: 0.02,
-            keypoint_losses: 4.0,
-            animal_losses: 0.3,
-        }
+        Self { heads_epochs: 2, backbone_rate: 0.3, retention: 1.0 }
     }
 }
 
@@ -156,6 +169,8 @@ pub enum ConfigError {
     Toml(#[from] toml::de::Error),
     #[error("{key}: expected {expected}, got {got}")]
     Bound { key: &'static str, expected: String, got: String },
+    #[error("{key}: expected that of the model to start from ({expected}) or none, got another ({got})")]
+    Donor { key: &'static str, expected: String, got: String },
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
 }
@@ -164,9 +179,31 @@ impl TrainConfig {
     /// # Errors
     /// Unknown keys, and values out of their bounds.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let config: Self = toml::from_str(text)?;
+        let mut config: Self = toml::from_str(text)?;
+        let table: toml::Table = toml::from_str(text)?;
+        let states = |key| table.contains_key(key);
+        config.stated = Stated { architecture: states("architecture"), delays: states("delays_ticks") };
         config.check()?;
         Ok(config)
+    }
+
+    /// Takes over sizes and delays of the network to start from.
+    ///
+    /// # Errors
+    /// A configuration whose text asks for others, and a crop that is too short for these delays.
+    pub fn start_from(&mut self, architecture: &Architecture, delays: &[DelayTicks]) -> Result<(), ConfigError> {
+        if self.stated.architecture && self.architecture != *architecture {
+            let (expected, got) = (format!("{architecture:?}"), format!("{:?}", self.architecture));
+            return Err(ConfigError::Donor { key: "architecture", expected, got });
+        }
+        if self.stated.delays && self.delays_ticks != delays {
+            let list = |delays: &[DelayTicks]| format!("{:?}", delays.iter().map(|delay| delay.0).collect::<Vec<_>>());
+            let (expected, got) = (list(delays), list(&self.delays_ticks));
+            return Err(ConfigError::Donor { key: "delays_ticks", expected, got });
+        }
+        self.architecture = architecture.clone();
+        self.delays_ticks = delays.to_vec();
+        self.check()
     }
 
     /// # Errors
@@ -182,7 +219,8 @@ impl TrainConfig {
         self.schedule.check()?;
         self.optimiser.check()?;
         self.loss.check()?;
-        self.augmentation.check()?;
+        self.adaptation.check()?;
+        self.augmentation.check(within)?;
         Ok(self.architecture.check()?)
     }
 }
@@ -198,10 +236,16 @@ fn within(key: &'static str, got: impl Into<f64>, min: f64, max: f64) -> Result<
 impl Schedule {
     fn check(&self) -> Result<(), ConfigError> {
         within("schedule.epochs", self.epochs, 1.0, 1e5)?;
+        within("schedule.patience_epochs", self.patience_epochs, 0.0, 1e5)?;
         within("schedule.steps_per_epoch", self.steps_per_epoch, 1.0, 1e4)?;
         within("schedule.crops_per_step", self.crops_per_step, 1.0, 1024.0)?;
         within("schedule.crop_ticks", self.crop_ticks, 64.0, 1e5)?;
         within("schedule.rare_share", self.rare_share, 0.0, 1.0)?;
+        within("schedule.short_share", self.short_share, 0.0, 1.0)?;
+        within("schedule.hard_share", self.hard_share, 0.0, 1.0)?;
+        // Shares that make up the whole in decimals need not quite do so in binary.
+        let sum = self.rare_share + self.short_share + self.hard_share;
+        within("schedule.rare_share + short_share + hard_share", (sum * 1e9).round() / 1e9, 0.0, 1.0)?;
         within("schedule.threads", self.threads, 1.0, 256.0)
     }
 }
@@ -209,6 +253,7 @@ impl Schedule {
 impl OptimiserConfig {
     fn check(&self) -> Result<(), ConfigError> {
         within("optimiser.learning_rate", self.learning_rate, 1e-9, 1.0)?;
+        within("optimiser.warmup_steps", self.warmup_steps, 0.0, 1e7)?;
         within("optimiser.weight_decay", self.weight_decay, 0.0, 1.0)?;
         within("optimiser.floor_share", self.floor_share, 0.0, 1.0)?;
         within("optimiser.gradient_norm_max", self.gradient_norm_max, 1e-9, 1e9)?;
@@ -230,14 +275,11 @@ impl LossConfig {
     }
 }
 
-impl Augmentation {
+impl Adaptation {
     fn check(&self) -> Result<(), ConfigError> {
-        within("augmentation.mirror_chance", self.mirror_chance, 0.0, 1.0)?;
-        within("augmentation.scale_spread", self.scale_spread, 0.0, 0.5)?;
-        within("augmentation.jitter_chance", self.jitter_chance, 0.0, 1.0)?;
-        within("augmentation.jitter_max", self.jitter_max, 0.0, 1.0)?;
-        within("augmentation.keypoint_losses", self.keypoint_losses, 0.0, 1000.0)?;
-        within("augmentation.animal_losses", self.animal_losses, 0.0, 1000.0)
+        within("adaptation.heads_epochs", self.heads_epochs, 0.0, 1e5)?;
+        within("adaptation.backbone_rate", self.backbone_rate, 0.0, 1.0)?;
+        within("adaptation.retention", self.retention, 0.0, 1e3)
     }
 }
 
@@ -250,7 +292,33 @@ mod tests {
         let text = "description = \"d.toml\"\n[optimiser]\ndrop_rate = 1.5";
         let error = TrainConfig::parse(text).unwrap_err().to_string();
         assert_eq!(error, "optimiser.drop_rate: expected 0 to 0.9, got 1.5");
+        let error = TrainConfig::parse("[schedule]\nrare_share = 0.5\nhard_share = 0.75").unwrap_err().to_string();
+        assert_eq!(error, "schedule.rare_share + short_share + hard_share: expected 0 to 1, got 1.35");
+        assert!(TrainConfig::parse("[schedule]\nrare_share = 0.6\nshort_share = 0.1\nhard_share = 0.3").is_ok());
         assert!(TrainConfig::parse("description = \"d.toml\"\nepochz = 3").is_err());
         assert!(TrainConfig::parse("").is_ok());
+    }
+
+    #[test]
+    fn what_a_configuration_leaves_out_is_that_of_the_model_to_start_from() {
+        let theirs = Architecture { channels: 128, ..Architecture::default() };
+        let delays = [0, 30].map(DelayTicks);
+        let mut config = TrainConfig::parse("").unwrap();
+        config.start_from(&theirs, &delays).unwrap();
+        assert_eq!((&config.architecture, &config.delays_ticks[..]), (&theirs, &delays[..]));
+
+        let mut config = TrainConfig::parse("delays_ticks = [0, 15]").unwrap();
+        let error = config.start_from(&theirs, &delays).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "delays_ticks: expected that of the model to start from ([0, 30]) or none, got another ([0, 15])"
+        );
+        assert!(config.start_from(&theirs, &[0, 15].map(DelayTicks)).is_ok());
+
+        let text =
+            toml::to_string(&std::collections::BTreeMap::from([("architecture", Architecture::default())])).unwrap();
+        let mut config = TrainConfig::parse(&text).unwrap();
+        assert!(config.start_from(&theirs, &delays).unwrap_err().to_string().starts_with("architecture: expected"));
+        assert!(config.start_from(&Architecture::default(), &delays).is_ok());
     }
 }

@@ -15,7 +15,18 @@
 //! ```
 //!
 //! so the weight of a class follows how rare it is and how badly it is recognised as training goes. Cells without a
-//! label are left out, never taken for negative.
+//! label are left out, never taken for negative. The shares of the behaviors that are labelled anywhere sum to 1.
+//!
+//! A model that is adapted to a new corpus must not forget what nobody labels there. What it would have said before,
+//! p of a fixed copy of the network at its start, is what such cells are held to on the same inputs:
+//!
+//! ```text
+//! loss += retention · mean over crops of 1/S · Σ over label sets of the mean over cells, ticks and delays of
+//!         max(z, 0) − z·p + ln(1 + e^−|z|)                                Li & Hoiem 2016, equation 2, one class a cell
+//! S     = label sets with such cells in the crop's session
+//! ```
+//!
+//! The slope of that is σ(z) − p for every cell: nothing as long as the network says what it said.
 
 use candle_core::{Device, Result, Tensor};
 
@@ -40,14 +51,7 @@ pub struct ClassWeights {
 impl ClassWeights {
     pub fn new(sessions: &[Session], ethogram: &Ethogram) -> Self {
         let behaviors = ethogram.behavior_count();
-        let (mut positives, mut labelled) = (vec![0_u64; behaviors], vec![0_u64; behaviors]);
-        for session in sessions {
-            for (at, truth) in session.truth.iter().enumerate() {
-                let behavior = session.cells[at % session.cells.len()].behavior.0 as usize;
-                labelled[behavior] += u64::from(session.labelled[at]);
-                positives[behavior] += u64::from(session.labelled[at] && *truth);
-            }
-        }
+        let (positives, labelled) = counts(sessions, behaviors);
         let rarity = positives
             .iter()
             .zip(&labelled)
@@ -57,8 +61,11 @@ impl ClassWeights {
             .behaviors()
             .map(|(_, label_set, _)| 1.0 / (ethogram.label_sets()[label_set].behaviors.len() as f64).sqrt())
             .collect();
-        let total: f64 = share.iter().sum();
-        let share = share.into_iter().map(|share| share / total).collect();
+        // What nobody labels has no part in the loss, and must not make that of the others small.
+        let counted = share.iter().zip(&labelled).filter(|(_, labelled)| **labelled > 0);
+        let total = counted.map(|(share, _)| share).sum::<f64>().max(f64::MIN_POSITIVE);
+        let share = share.into_iter().zip(&labelled);
+        let share = share.map(|(share, labelled)| if *labelled > 0 { share / total } else { 0.0 }).collect();
         Self { rarity, share, hits: vec![0.0; behaviors], mass: vec![0.0; behaviors] }
     }
 
@@ -84,6 +91,19 @@ impl ClassWeights {
     }
 }
 
+/// Positive and labelled cells, summed over ticks, of every behavior.
+pub fn counts(sessions: &[Session], behaviors: usize) -> (Vec<u64>, Vec<u64>) {
+    let (mut positives, mut labelled) = (vec![0_u64; behaviors], vec![0_u64; behaviors]);
+    for session in sessions {
+        for (at, truth) in session.truth.iter().enumerate() {
+            let behavior = session.cells[at % session.cells.len()].behavior.0 as usize;
+            labelled[behavior] += u64::from(session.labelled[at]);
+            positives[behavior] += u64::from(session.labelled[at] && truth);
+        }
+    }
+    (positives, labelled)
+}
+
 /// History (ticks) at which the extra weight of short histories has halved: two seconds.
 const SHORT_HISTORY_TICKS: f64 = 60.0;
 
@@ -105,6 +125,18 @@ pub fn focal(logits: &Tensor, truth: &Tensor, weight: &Tensor, gamma: f64) -> Re
         (missed * bce)?
     };
     (focused * weight)?.sum_all()
+}
+
+/// Σ weight · binary cross-entropy between logits and the probabilities of a teacher; weights of one for each cell.
+pub fn retained(logits: &Tensor, teacher: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    binary_cross_entropy(logits, teacher)?.broadcast_mul(weight)?.sum_all()
+}
+
+/// The focal loss of one cell, without a weight.
+pub fn focal_of(logit: f32, truth: bool, gamma: f64) -> f64 {
+    let logit = f64::from(logit);
+    let bce = logit.max(0.0) - if truth { logit } else { 0.0 } + (-logit.abs()).exp().ln_1p();
+    (1.0 - (-bce).exp()).powf(gamma) * bce
 }
 
 fn binary_cross_entropy(logits: &Tensor, truth: &Tensor) -> Result<Tensor> {
@@ -145,7 +177,25 @@ mod tests {
                 let quotient = (moved(0.01) - moved(-0.01)) / 0.02;
                 assert!((quotient - slope[at]).abs() < 1e-3, "γ {gamma}, {at}: {quotient} and {}", slope[at]);
             }
+            let (truth, weight) = ([true, false, true, false], [1.0, 2.0, 0.5, 0.0]);
+            let singly = (0..4).map(|at| weight[at] * focal_of(start[at], truth[at], gamma)).sum::<f64>();
+            assert!((singly - f64::from(loss(start).0)).abs() < 1e-5, "γ {gamma}: cell by cell {singly}");
             assert_eq!(slope[3], 0.0, "an unlabelled cell has no slope");
+        }
+    }
+
+    #[test]
+    fn what_is_retained_pulls_towards_the_teacher_and_rests_on_it() {
+        let logits = Var::new(&[[0.0_f32, 2.0], [-1.0, 1.0]], &Device::Cpu).unwrap();
+        let p = |z: f32| 1.0 / (1.0 + (-z).exp());
+        let teacher = Tensor::new(&[[0.9_f32, p(2.0)], [0.9, p(1.0)]], &Device::Cpu).unwrap();
+        let weight = Tensor::new(&[0.5_f32, 3.0], &Device::Cpu).unwrap();
+        let store = retained(&logits, &teacher, &weight).unwrap().backward().unwrap();
+        let slope = store.get(&logits).unwrap().to_vec2::<f32>().unwrap();
+        let expected = [[0.5 * (0.5 - 0.9), 0.0], [0.5 * (p(-1.0) - 0.9), 0.0]];
+        for (slope, expected) in slope.concat().iter().zip(expected.as_flattened()) {
+            // Rounding of single precision.
+            assert!((slope - expected).abs() < 1e-6, "{slope} and {expected}");
         }
     }
 }

@@ -1,19 +1,29 @@
 //! Training: annotated recordings to a model directory. Nothing else depends on this module.
 
+pub mod adaptation;
 pub mod augment;
 pub mod checkpoint;
 pub mod config;
 pub mod crops;
+pub mod fit;
+pub mod hard;
+pub mod label_curve;
 pub mod loss;
 pub mod optimiser;
 pub mod profile;
+pub mod report;
 pub mod rules;
+pub mod sampler;
+#[cfg(test)]
+mod samples;
+pub mod standard;
 pub mod start;
 
 pub mod step;
 pub mod validate;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,11 +31,14 @@ use anyhow::Context;
 use candle_core::Tensor;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::checkpoint::{Checkpoint, RunState};
+use self::adaptation::pace::Pace;
+use self::checkpoint::{Checkpoint, EpochLog, RunState};
 use self::config::TrainConfig;
+use self::hard::HardBins;
 use self::loss::ClassWeights;
 use self::optimiser::Optimiser;
-use self::start::Donor;
+use self::standard::Standard;
+use self::start::{Donor, Outline};
 use self::step::Stepper;
 use crate::behavior::Ethogram;
 use crate::corpus::session::Session;
@@ -47,19 +60,23 @@ pub struct Material {
     pub source: String,
     pub defaults: StreamDefaults,
     pub confidence_min: f32,
-    /// The model to start from, instead of random weights.
+    /// The model to start from, instead of random weights; see [`Material::start_from`].
     pub donor: Option<Donor>,
 }
 
 impl Material {
-    /// Every body part that occurs, those of the default skeleton first.
+    /// Every body part that occurs, those of the default skeleton first; after those of the model to start from.
     fn vocabulary(&self) -> Vocabulary {
-        let mut parts = self.defaults.skeleton.keypoints().to_vec();
-        for session in self.train.iter().chain(&self.validation) {
-            for part in session.skeleton.keypoints() {
-                if !parts.contains(part) {
-                    parts.push(part.clone());
-                }
+        let sessions = self.train.iter().chain(&self.validation);
+        let all = std::iter::once(&self.defaults.skeleton).chain(sessions.map(|session| &session.skeleton));
+        let all = all.flat_map(crate::skeleton::Skeleton::keypoints);
+        if let Some(donor) = &self.donor {
+            return start::vocabulary(&donor.card.vocabulary, all);
+        }
+        let mut parts: Vec<String> = Vec::new();
+        for part in all {
+            if !parts.contains(part) {
+                parts.push(part.clone());
             }
         }
         Vocabulary(parts)
@@ -78,7 +95,7 @@ pub fn train(
     anyhow::ensure!(!material.validation.is_empty(), "expected at least one validation recording, got none");
     let mut run = Run::start(material, config, out, resume)?;
     let epochs = config.stop_after_epochs.map_or(config.schedule.epochs, |stop| stop.min(config.schedule.epochs));
-    while run.state.epochs_done < epochs && !stop.load(Ordering::Relaxed) {
+    while run.state.epochs_done < epochs && !stop.load(Ordering::Relaxed) && !run.has_stalled() {
         run.epoch(stop)?;
     }
     run.finish()
@@ -89,8 +106,10 @@ struct Run<'a> {
     config: &'a TrainConfig,
     out: &'a Path,
     vocabulary: Vocabulary,
+    standard: Standard,
     stepper: Stepper<'a>,
     optimiser: Optimiser,
+    pace: Pace,
     checkpoint: Checkpoint,
     state: RunState,
     best: HashMap<String, Tensor>,
@@ -100,17 +119,28 @@ impl<'a> Run<'a> {
     fn start(material: &'a Material, config: &'a TrainConfig, out: &'a Path, resume: bool) -> anyhow::Result<Self> {
         let vocabulary = material.vocabulary();
         let variables = Variables::new(config.schedule.seed);
-        let stepper = Stepper::new(config, &material.train, &material.ethogram, &vocabulary, &variables)?;
-        if let Some(donor) = &material.donor {
-            let adopted = start::adopt(&variables, &vocabulary, donor)?;
-            let start::Adopted { variables, of, parts, of_parts } = adopted;
-            println!("starting from another model: {variables} of {of} variables, {parts} of {of_parts} body parts");
-        }
+        let (sessions, ethogram) = (&material.train, &material.ethogram);
+        let confidence_min = material.confidence_min;
+        let standard = Standard::measure(sessions, config.architecture.statistics)?;
+        let mut stepper =
+            Stepper::new(config, sessions, ethogram, &vocabulary, &variables, confidence_min, standard.clone())?;
+        let pace = match &material.donor {
+            None => Pace::even(&variables),
+            Some(donor) => {
+                let outline = Outline { vocabulary: &vocabulary, ethogram, delays: &config.delays_ticks };
+                let log_odds = start::log_odds(sessions, ethogram);
+                say_adopted(start::adopt(&variables, outline, donor, &log_odds)?, config);
+                standard.unfold(&variables)?;
+                // After this the weights may come from a checkpoint; what is kept is what the model said at its beginning.
+                stepper.retain(&donor.behaviors(ethogram), &vocabulary, &variables)?;
+                Pace::of(&variables, donor.card.vocabulary.0.len(), config)
+            }
+        };
         let steps_total = config.schedule.epochs * config.schedule.steps_per_epoch;
         let mut optimiser = Optimiser::new(&variables, config.optimiser.clone(), steps_total)?;
         say_budget(material, config);
         let checkpoint = Checkpoint::of(out);
-        let fingerprint = fingerprint(material, config);
+        let fingerprint = fingerprint(material, config, &standard)?;
         let (state, best) = if resume {
             checkpoint.load(&mut optimiser, &fingerprint)?
         } else {
@@ -120,13 +150,25 @@ impl<'a> Run<'a> {
                 epochs_done: 0,
                 steps_done: 0,
                 class_weights,
+                hard: HardBins::default(),
                 best_epoch: 0,
                 // Under any F1, and unlike −∞ a number in JSON.
                 best_score: -1.0,
+                epochs: Vec::new(),
             };
-            (state, optimiser.averages()?)
+            (state, standard.fold(optimiser.averages()?)?)
         };
-        Ok(Self { material, config, out, vocabulary, stepper, optimiser, checkpoint, state, best })
+        Ok(Self { material, config, out, vocabulary, standard, stepper, optimiser, pace, checkpoint, state, best })
+    }
+
+    /// Whether the score has not got better for as long as the schedule waits.
+    fn has_stalled(&self) -> bool {
+        let patience = self.config.schedule.patience_epochs;
+        let stalled = patience > 0 && self.state.epochs_done >= self.state.best_epoch.saturating_add(patience);
+        if stalled {
+            println!("no better score for {patience} epochs: stopping");
+        }
+        stalled
     }
 
     /// Trains an epoch (or the part of it before `stop`), validates and writes a checkpoint.
@@ -138,13 +180,15 @@ impl<'a> Run<'a> {
         let bar = ProgressBar::new(u64::from(schedule.steps_per_epoch)).with_style(style);
         bar.set_prefix(format!("{epoch}/{}", schedule.epochs));
         let started = std::time::Instant::now();
-        let (mut sum, mut steps) = (0.0, 0);
+        let (mut sum, mut norms, mut steps) = (0.0, 0.0, 0);
         while self.state.steps_done < epoch * schedule.steps_per_epoch && !stop.load(Ordering::Relaxed) {
             bar.set_position(u64::from(self.state.steps_done % schedule.steps_per_epoch));
-            let (loss, gradients) = self.stepper.gradients(self.state.steps_done, &mut self.state.class_weights)?;
-            let norm = self.optimiser.step(gradients)?;
+            let RunState { steps_done, class_weights, hard, .. } = &mut self.state;
+            let (loss, gradients) = self.stepper.gradients(*steps_done, class_weights, hard)?;
+            let norm = self.optimiser.step(gradients, &self.pace.factors(self.state.steps_done))?;
             self.state.steps_done += 1;
             sum += loss;
+            norms += norm;
             steps += 1;
             bar.set_message(format!("loss {:.4} gradient {norm:.2}", sum / f64::from(steps)));
         }
@@ -155,24 +199,34 @@ impl<'a> Run<'a> {
             // A run that was never interrupted does not validate here: what follows must not reach the checkpoint.
             self.checkpoint.save(&self.state, &self.optimiser, &self.best)?;
         }
-        let averages = self.optimiser.averages()?;
+        let averages = self.standard.fold(self.optimiser.averages()?)?;
         let (score, by_delay) = self.validate(&averages)?;
+        let mean = |sum: f64| sum / f64::from(steps.max(1));
+        let log = EpochLog {
+            number: epoch,
+            loss: mean(sum),
+            gradient_norm: mean(norms),
+            learning_rate: self.optimiser.learning_rate(),
+            validation_f1: by_delay.clone(),
+        };
         if score > self.state.best_score {
             (self.state.best_score, self.state.best_epoch) = (score, epoch);
             self.best = averages;
         }
         if complete {
             self.state.epochs_done = epoch;
+            self.state.epochs.push(log);
             self.checkpoint.save(&self.state, &self.optimiser, &self.best)?;
         }
         let by_delay: Vec<String> = by_delay.iter().map(|score| format!("{score:.3}")).collect();
         println!(
-            "epoch {epoch:>3}  loss {:.4}  rate {:.1e}  validation F1 {score:.4} (by delay {})  best {:.4} (epoch {})  {trained_secs:.0} s + {:.0} s",
+            "epoch {epoch:>3}  loss {:.4}  rate {:.1e}  validation F1 {score:.4} (by delay {})  best {:.4} (epoch {})  {trained_secs:.0} s ({:.0} µs a tick) + {:.0} s",
             sum / f64::from(steps.max(1)),
             self.optimiser.learning_rate(),
             by_delay.join(" "),
             self.state.best_score,
             self.state.best_epoch,
+            trained_secs * 1e6 / (f64::from(steps.max(1)) * ticks_per_step(schedule)),
             started.elapsed().as_secs_f64() - trained_secs,
         );
         Ok(())
@@ -182,10 +236,10 @@ impl<'a> Run<'a> {
     fn validate(&self, weights: &HashMap<String, Tensor>) -> anyhow::Result<(f64, Vec<f64>)> {
         let Material { validation, ethogram, .. } = self.material;
         let delays = &self.config.delays_ticks;
-        let scores = self.scores(weights)?;
+        let (scores, looked_for) = (self.scores(weights)?, adaptation::looked_for(validation, ethogram));
         let by_delay: Vec<f64> = validate::best_f1(validation, &scores, ethogram, delays)
             .iter()
-            .map(|by_behavior| validate::lab_averaged(by_behavior, ethogram))
+            .map(|by_behavior| adaptation::lab_averaged(by_behavior, ethogram, &looked_for))
             .collect();
         Ok((by_delay.iter().sum::<f64>() / by_delay.len() as f64, by_delay))
     }
@@ -202,15 +256,33 @@ impl<'a> Run<'a> {
         )
     }
 
+    /// The recordings that the weights have seen, those of the model that they began with included.
+    fn trained_recordings(&self) -> Vec<String> {
+        let donor = self.material.donor.as_ref().map(|donor| &donor.card.provenance.train_recordings);
+        let mut trained = names(&self.material.train);
+        for more in donor.into_iter().flatten() {
+            if !trained.contains(more) {
+                trained.push(more.clone());
+            }
+        }
+        trained
+    }
+
     /// Fits the decoding rules and writes the model.
-    fn finish(self) -> anyhow::Result<()> {
+    fn finish(mut self) -> anyhow::Result<()> {
         println!("fitting thresholds on {} validation recordings", self.material.validation.len());
         let scores = self.scores(&self.best)?;
         let Material { validation, ethogram, .. } = self.material;
         let delays = &self.config.delays_ticks;
+        // What these recordings cannot say stays as another model said it.
+        let unseen = match &self.material.donor {
+            Some(_) => adaptation::not_looked_for(self.material.train.iter().chain(validation), ethogram),
+            None => Vec::new(),
+        };
         for (behavior, set, spec) in ethogram.behaviors() {
             let bouts: usize = validation.iter().map(|session| session.bouts(behavior)).sum();
-            if bouts < self.config.bouts_min {
+            let is_kept = unseen.contains(&(ethogram.label_sets()[set].name.clone(), spec.name.clone()));
+            if bouts < self.config.bouts_min && !is_kept {
                 let (set, least) = (&ethogram.label_sets()[set].name, self.config.bouts_min);
                 println!(
                     "{set} {}: {bouts} bouts on validation, expected at least {least}: it is never told",
@@ -218,15 +290,24 @@ impl<'a> Run<'a> {
                 );
             }
         }
-        let fitted = rules::fit(validation, &scores, ethogram, delays, self.config.bouts_min);
+        let validated = fit::Validation { sessions: validation, ethogram, delays, bouts_min: self.config.bouts_min };
+        let mut fitted = fit::fit(validated, scores, std::mem::take(&mut self.best))?;
         let (architecture, noise) = (&self.config.architecture, self.config.augmentation.jitter_max as f32);
-        let warm_up = profile::warm_up(validation, architecture, &self.vocabulary, ethogram, delays, &self.best)?;
-        let mut by_set = BTreeMap::<String, BTreeMap<_, _>>::new();
-        for (behavior, label_set, spec) in ethogram.behaviors() {
-            let set = &ethogram.label_sets()[label_set].name;
-            let index = behavior.0 as usize;
-            let rules = fitted.iter().map(|of_delay| of_delay[index]).collect();
-            by_set.entry(set.clone()).or_default().insert(spec.name.clone(), rules);
+        let warm_up = profile::warm_up(validation, architecture, &self.vocabulary, ethogram, delays, &fitted.weights)?;
+        let mut rules = by_behavior(ethogram, &fitted.rules, |rule| *rule);
+        let mut calibration = by_behavior(ethogram, &fitted.calibrations, |fit| fit.card.clone());
+        let mut triggers = by_behavior(ethogram, &fitted.triggers, |fit| fit.card.clone());
+        if let Some(donor) = &self.material.donor {
+            adaptation::keep(&mut rules, &donor.card.rules, &unseen);
+            adaptation::keep(&mut calibration, &donor.card.calibration, &unseen);
+            adaptation::keep(&mut triggers, &donor.card.triggers, &unseen);
+        }
+        // The report is about the rules of the card.
+        for (behavior, set, spec) in ethogram.behaviors() {
+            let of_card = &rules[&ethogram.label_sets()[set].name][&spec.name];
+            for (of_delay, rule) in fitted.rules.iter_mut().zip(of_card) {
+                of_delay[usize::from(behavior.0)] = *rule;
+            }
         }
         let card = Card {
             name: self.out.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
@@ -238,23 +319,26 @@ impl<'a> Run<'a> {
             vocabulary: self.vocabulary.clone(),
             label_sets: ethogram.label_sets().to_vec(),
             defaults: self.material.defaults.clone(),
-            rules: by_set,
+            rules,
+            calibration,
+            triggers,
             weights_hash: String::new(),
             provenance: Provenance {
                 corpus: self.material.corpus.clone(),
                 source: self.material.source.clone(),
-                train_recordings: names(&self.material.train),
+                train_recordings: self.trained_recordings(),
                 validation_recordings: names(validation),
                 seed: self.config.schedule.seed,
                 epochs: self.state.best_epoch,
                 software: concat!("vibrissa ", env!("CARGO_PKG_VERSION")).into(),
             },
             // `evaluate --record` measures them, decoded as they are live.
-            range: Some(profile::range(self.material.train.iter().chain(validation), noise)),
+            range: Some(profile::range(self.material.train.iter().chain(validation), noise)?),
             warm_up: Some(warm_up),
             scores: BTreeMap::new(),
         };
-        bundle::save(self.out, &card, &self.best)?;
+        bundle::save(self.out, &card, &fitted.weights)?;
+        self.report(&fitted)?;
         println!(
             "wrote {} (epoch {}, validation F1 {:.4})",
             self.out.display(),
@@ -263,6 +347,60 @@ impl<'a> Run<'a> {
         );
         Ok(())
     }
+}
+
+/// Ticks of a cage that a step looks at.
+fn ticks_per_step(schedule: &config::Schedule) -> f64 {
+    f64::from(schedule.crops_per_step) * f64::from(schedule.crop_ticks)
+}
+
+/// The page of a run's report in its model directory.
+pub const REPORT_FILE: &str = "report.html";
+
+impl Run<'_> {
+    /// Writes the report of the model that was written.
+    fn report(&self, fitted: &fit::Fitted) -> anyhow::Result<()> {
+        let Material { train, validation, ethogram, .. } = self.material;
+        let (card, ..) = bundle::read(self.out)?;
+        let measured = report::Measured {
+            card: &card,
+            ethogram,
+            rules: &fitted.rules,
+            part: crate::report::Part::Validation,
+            sessions: validation,
+            scores: &fitted.scores,
+        };
+        let report = report::of_training(measured, train, &self.state, fitted);
+        let path = self.out.join(REPORT_FILE);
+        std::fs::write(&path, crate::report::html(&report)).with_context(|| path.display().to_string())?;
+        println!("report: {}", path.display());
+        Ok(())
+    }
+}
+
+/// Label set → behavior → one value for each delay, of values by delay and behavior.
+fn by_behavior<T, U>(
+    ethogram: &Ethogram,
+    values: &[Vec<T>],
+    of: impl Fn(&T) -> U,
+) -> BTreeMap<String, BTreeMap<String, Vec<U>>> {
+    let mut by_set = BTreeMap::<String, BTreeMap<_, _>>::new();
+    for (behavior, set, spec) in ethogram.behaviors() {
+        let of_delays = values.iter().map(|of_delay| of(&of_delay[usize::from(behavior.0)])).collect();
+        by_set.entry(ethogram.label_sets()[set].name.clone()).or_default().insert(spec.name.clone(), of_delays);
+    }
+    by_set
+}
+
+/// Says what of another model a training begins with, and how it goes on from there.
+fn say_adopted(adopted: start::Adopted, config: &TrainConfig) {
+    let start::Adopted { variables, of, parts, of_parts, behaviors, of_behaviors } = adopted;
+    let config::Adaptation { heads_epochs, backbone_rate, retention } = config.adaptation;
+    println!(
+        "starting from another model: {variables} of {of} variables, {parts} of {of_parts} body parts, {behaviors} of \
+         {of_behaviors} behaviors; {heads_epochs} epochs of heads and new body parts, then the rest at {backbone_rate} of \
+         the learning rate; retention {retention}"
+    );
 }
 
 /// Says what the new network will cost live, before hours are spent on it.
@@ -282,12 +420,22 @@ fn say_budget(material: &Material, config: &TrainConfig) {
 }
 
 /// What a checkpoint belongs to: another configuration, corpus or set of labels makes another run.
-fn fingerprint(material: &Material, config: &TrainConfig) -> String {
-    let config = TrainConfig { stop_after_epochs: None, ..config.clone() };
+fn fingerprint(material: &Material, config: &TrainConfig, standard: &Standard) -> candle_core::Result<String> {
+    let mut config = config.clone();
+    config.stop_after_epochs = None;
     let (train, validation) = (names(&material.train), names(&material.validation));
-    // Where it started is in the weights of the checkpoint.
-    let run = format!("{config:?} {:?} {train:?} {validation:?}", material.ethogram);
-    blake3::hash(run.as_bytes()).to_hex()[..16].to_owned()
+    let mut run = format!("{config:?} {:?} {train:?} {validation:?}", material.ethogram);
+    // Points and their scale show in the standard; weights of a checkpoint are those of its own.
+    let _ = write!(run, "{} {}", standard.fingerprint()?, material.confidence_min);
+    for session in material.train.iter().chain(&material.validation) {
+        let labels = blake3::Hasher::new().update(session.truth.bytes()).update(session.labelled.bytes()).finalize();
+        run.push_str(labels.to_hex().as_str());
+    }
+    // It also says what is retained.
+    if let Some(donor) = &material.donor {
+        run.push_str(&donor.card.weights_hash);
+    }
+    Ok(blake3::hash(run.as_bytes()).to_hex()[..16].to_owned())
 }
 
 fn names(sessions: &[Session]) -> Vec<String> {

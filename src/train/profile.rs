@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
 
+use super::adaptation::{lab_averaged, looked_for};
 use super::crops;
-use super::validate::lab_averaged;
 use crate::behavior::Ethogram;
-use crate::corpus::session::Session;
+use crate::corpus::session::{Session, SessionError};
 use crate::features::range::{InputRange, RangeBuilder};
 use crate::model::architecture::Architecture;
 use crate::model::bundle::{Reliability, WarmUp};
@@ -24,19 +24,25 @@ use crate::time::{DelayTicks, WINDOW_TICKS};
 pub const HISTORIES_TICKS: [u32; 5] = [15, 30, 60, 150, WINDOW_TICKS as u32];
 
 /// Ticks between two beginnings in a session: even, so that every beginning has the half-rate parity of a new cage.
-const STRIDE_TICKS: usize = 32;
+const STRIDE_TICKS: usize = 128;
 
 /// A history is long enough when F1 falls short of a whole window's by no more than this share.
 const SHORTFALL_MAX: f64 = 0.05;
 
 /// What all recordings of the corpus at hand look like to the network, those that validate included: what recordings
 /// of one rig have between them is the less guessed the more there are. `noise` as in [`RangeBuilder::new`].
-pub fn range<'a>(sessions: impl IntoIterator<Item = &'a Session>, noise: f32) -> InputRange {
+///
+/// # Errors
+/// Points that cannot be read.
+pub fn range<'a>(sessions: impl IntoIterator<Item = &'a Session>, noise: f32) -> Result<InputRange, SessionError> {
     let mut builder = RangeBuilder::new(noise);
     for session in sessions {
-        builder.add_recording(&session.skeleton, session.individuals, session.points());
+        let mut read = Ok(());
+        let ticks = session.points().map_while(|points| points.map_err(|error| read = Err(error)).ok());
+        builder.add_recording(&session.skeleton, session.individuals, ticks);
+        read?;
     }
-    builder.finish()
+    Ok(builder.finish())
 }
 
 /// A network that is put before cages again and again, as if they had just been opened: how good its verdicts are after
@@ -57,12 +63,12 @@ pub fn warm_up(
     let mut by_history: Vec<Vec<Row>> = vec![Vec::new(); HISTORIES_TICKS.len()];
     let pool = one_thread_pool("profile")?;
     for session in sessions {
-        let rows = pool.install(|| beginnings(session, &network, vocabulary, ethogram, delays))?;
+        let rows = pool.install(|| beginnings(session, &network, architecture, vocabulary, ethogram, delays))?;
         for (all, mut more) in by_history.iter_mut().zip(rows) {
             all.append(&mut more);
         }
     }
-    let behaviors = ethogram.behavior_count();
+    let (behaviors, looked_for) = (ethogram.behavior_count(), looked_for(sessions, ethogram));
     let of = |rows: &[Row], delay: usize, behavior: usize| {
         let mine = rows.iter().filter(|row| (row.delay, row.behavior) == (delay, behavior));
         mine.map(|row| (row.score, row.truth)).unzip::<f32, bool, Vec<_>, Vec<_>>()
@@ -80,7 +86,7 @@ pub fn warm_up(
             let predicted: Vec<bool> = scores.iter().map(|score| *score >= thresholds[delay][behavior]).collect();
             Tally::from_masks(&predicted, &truth).f1()
         };
-        lab_averaged(&(0..behaviors).map(of_behavior).collect::<Vec<_>>(), ethogram)
+        lab_averaged(&(0..behaviors).map(of_behavior).collect::<Vec<_>>(), ethogram, &looked_for)
     };
     let reliability: Vec<Reliability> = HISTORIES_TICKS
         .iter()
@@ -115,6 +121,7 @@ struct Row {
 fn beginnings(
     session: &Session,
     network: &Network,
+    architecture: &Architecture,
     vocabulary: &Vocabulary,
     ethogram: &Ethogram,
     delays: &[DelayTicks],
@@ -126,7 +133,7 @@ fn beginnings(
     let mut first = 0;
     while first + WINDOW_TICKS <= session.ticks {
         let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
-        crops::inputs(session, first, WINDOW_TICKS, None, &mut inputs);
+        crops::inputs(session, first, WINDOW_TICKS, architecture.statistics, &mut inputs)?;
         let logits = network.forward(&inputs.finish(1, WINDOW_TICKS, &device())?, &wiring, None)?;
         let logits = logits.flatten_all()?.to_vec1::<f32>()?;
         for (rows, &history) in rows.iter_mut().zip(&HISTORIES_TICKS) {

@@ -37,7 +37,8 @@ pub fn scores(
     let parts: Vec<anyhow::Result<Vec<SessionScores>>> = std::thread::scope(|scope| {
         let network = &network;
         let work = |part: &[Session]| -> anyhow::Result<Vec<SessionScores>> {
-            let scores = |session: &Session| session_scores(session, network, vocabulary, ethogram, delays);
+            let scores =
+                |session: &Session| session_scores(session, network, architecture, vocabulary, ethogram, delays);
             one_thread_pool("validate")?.install(|| part.iter().map(scores).collect())
         };
         let handles: Vec<_> = sessions.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
@@ -52,6 +53,7 @@ pub fn scores(
 fn session_scores(
     session: &Session,
     network: &Network,
+    architecture: &Architecture,
     vocabulary: &Vocabulary,
     ethogram: &Ethogram,
     delays: &[DelayTicks],
@@ -66,7 +68,7 @@ fn session_scores(
         let lead = first.min(crate::time::WINDOW_TICKS);
         let ticks = STRETCH_TICKS.min(session.ticks - first);
         let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
-        crops::inputs(session, first - lead, lead + ticks, None, &mut inputs);
+        crops::inputs(session, first - lead, lead + ticks, architecture.statistics, &mut inputs)?;
         let inputs = inputs.finish(1, lead + ticks, &device())?;
         let logits = network.forward(&inputs, &wiring, None)?.narrow(1, lead, ticks)?;
         scores.extend(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(sigmoid));

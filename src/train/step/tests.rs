@@ -1,82 +1,26 @@
-use rand::RngExt;
-
 use super::*;
-use crate::behavior::{BehaviorSpec, Bout, Kind, LabelSet};
-use crate::corpus::{Annotated, Recording, SetLabels};
-use crate::model::architecture::{Architecture, BlockShape};
-use crate::poses::{Frame, Keypoint};
-use crate::stream::{Origin, StreamDescription};
-use crate::time::TICK_RATE_HZ;
+use crate::behavior::Kind;
+use crate::train::samples::{self, config, label_set};
 
 const TICKS: u64 = 150;
 const SEED: u64 = 11;
 
-/// Two bodies that share names of parts, so that both teach the same embeddings.
-const BODIES: [&[&str]; 2] = [&["nose", "spine", "tail"], &["ear", "nose", "spine", "tail", "tip"]];
-
-fn skeleton(body: usize) -> Skeleton {
-    let edges = [("nose", "spine"), ("spine", "tail")].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();
-    let parts = BODIES[body].iter().map(ToString::to_string).collect();
-    Skeleton::new(&format!("body{body}"), parts, ("nose", "spine", "tail"), edges).unwrap()
-}
-
 fn ethogram() -> Ethogram {
-    let spec = |(name, kind): (&str, Kind)| BehaviorSpec { name: name.to_owned(), kind };
-    let behaviors = [("attack", Kind::Directed), ("contact", Kind::Undirected), ("rear", Kind::OfSelf)].map(spec);
-    Ethogram::new(vec![LabelSet { name: "Lab".to_owned(), behaviors: behaviors.to_vec() }])
+    let behaviors = [("attack", Kind::Directed), ("contact", Kind::Undirected), ("rear", Kind::OfSelf)];
+    Ethogram::new(vec![label_set("Lab", &behaviors)])
 }
 
 /// A recording of two animals of a body, in which some of the cells from `first_cell` on were looked for.
 fn session(body: usize, first_cell: usize) -> Session {
-    let names = vec!["a".to_owned(), "b".to_owned()];
-    let stream = StreamDescription::new(skeleton(body), names, TICK_RATE_HZ, 100.0, None, Origin::Simulated).unwrap();
-    let mut rng = StdRng::seed_from_u64(body as u64);
-    let frame = |number: u64| {
-        let point = |slot: usize| {
-            let (x, y) = (3.0 * number as f32 + 20.0 * slot as f32, 60.0 + 15.0 * (number as f32 / 9.0).sin());
-            Keypoint::observed(x + rng.random::<f32>(), y + rng.random::<f32>() + slot as f32, 1.0, 0.0)
-        };
-        Frame { number, capture_nanos: None, keypoints: (0..2 * BODIES[body].len()).map(point).collect() }
-    };
-    let frames = std::iter::successors(Some(0), |number| Some(number + 1)).take(TICKS as usize).map(frame).collect();
-    let recording = Recording { name: format!("r{body}"), stream, frames, video_start_nanos: None };
-    let annotated = ethogram().cells(2).split_off(first_cell);
-    let bout = |(index, cell): (u64, &Cell)| Bout { cell: *cell, start: 10 + 20 * index, stop: 40 + 20 * index };
-    let bouts = (0..).zip(&annotated).map(bout).collect();
-    let labels = vec![SetLabels { scored: std::iter::once(0..TICKS).collect(), annotated, bouts }];
-    let annotated = Annotated { recording, labels, numbers: vec![1, 2], repairs: Vec::new() };
-    Session::new(&annotated, &ethogram()).unwrap()
-}
-
-fn config(crops_per_step: u32, threads: u32, drop_rate: f32) -> TrainConfig {
-    let mut config = TrainConfig::parse("description = \"none.toml\"").unwrap();
-    config.delays_ticks = [0, 15].map(crate::time::DelayTicks).to_vec();
-    config.schedule.crop_ticks = 64;
-    config.schedule.crops_per_step = crops_per_step;
-    config.schedule.threads = threads;
-    config.optimiser.drop_rate = drop_rate;
-    config.architecture = Architecture {
-        node_channels: 16,
-        node_heads: 2,
-        pool_queries: 2,
-        pair_channels: 16,
-        channels: 32,
-        heads: 2,
-        expansion: 2,
-        entry: BlockShape { window: 16, kernel: 9 },
-        reduce_kernel: 3,
-        middle: vec![BlockShape { window: 16, kernel: 7 }],
-        exit: BlockShape { window: 16, kernel: 9 },
-        head_channels: 32,
-    };
-    config.check().unwrap();
-    config
+    samples::session(body, &ethogram(), &ethogram().cells(2)[first_cell..], TICKS)
 }
 
 fn stepper<'a>(config: &'a TrainConfig, sessions: &'a [Session], ethogram: &'a Ethogram) -> Stepper<'a> {
     let vocabulary = Vocabulary(["ear", "nose", "spine", "tail", "tip"].map(str::to_owned).to_vec());
     // Each has variables of its own, which begin alike.
-    Stepper::new(config, sessions, ethogram, &vocabulary, &Variables::new(SEED)).unwrap()
+    // The same for all, so that a stepper of some sessions does what one of all does.
+    let standard = Standard::measure(&[session(0, 0), session(1, 2)], false).unwrap();
+    Stepper::new(config, sessions, ethogram, &vocabulary, &Variables::new(SEED), 0.1, standard).unwrap()
 }
 
 fn crops(sessions: &[usize]) -> Vec<Crop> {
@@ -147,7 +91,7 @@ fn a_step_over_threads_gives_the_sum_over_its_crops() {
         let stepper = stepper(&config, &sessions, &ethogram);
         let mut rng = StdRng::seed_from_u64(config.schedule.seed.wrapping_mul(0x9e37_79b9) ^ 3);
         let mut weights = ClassWeights::new(&sessions, &ethogram);
-        let drawn: Vec<Crop> = (0..6).map(|_| stepper.sampler.draw(&mut rng)).collect();
+        let drawn: Vec<Crop> = (0..6).map(|_| stepper.sampler.draw(&HardBins::default(), 3, &mut rng)).collect();
         assert!((0..2).all(|session| drawn.iter().any(|crop| crop.session == session)), "{drawn:?}: both forms");
         let of_cells = stepper.weights(&drawn, &weights);
         let singly = drawn.iter().map(|crop| stepper.part(&[*crop], &of_cells).unwrap());
@@ -156,8 +100,8 @@ fn a_step_over_threads_gives_the_sum_over_its_crops() {
             sum
         });
         let sum = sum.unwrap();
-        let (loss, gradients) = stepper.gradients(3, &mut weights).unwrap();
-        let step = Part { loss, gradients, hits: sum.hits.clone(), mass: sum.mass.clone() };
+        let (loss, gradients) = stepper.gradients(3, &mut weights, &mut HardBins::default()).unwrap();
+        let step = Part { loss, gradients, hits: sum.hits.clone(), mass: sum.mass.clone(), losses: Vec::new() };
         let off = difference(&numbers(&sum), &numbers(&step));
         // Sums of single precision in another order.
         assert!(off < 1e-4, "{threads} threads: {off}");
@@ -165,4 +109,57 @@ fn a_step_over_threads_gives_the_sum_over_its_crops() {
     });
     let off = difference(&one, &two);
     assert!(off < 1e-4, "{off}");
+}
+
+/// What is retained weighs the same whatever else a step holds, and each label set as much as any other.
+#[test]
+fn retained_cells_are_of_behaviors_that_nobody_looked_for_and_weigh_evenly_by_label_set() {
+    let sets = [
+        label_set("Lab", &[("attack", Kind::Directed), ("rear", Kind::OfSelf)]),
+        label_set("Other", &[("contact", Kind::Undirected)]),
+        label_set("New", &[("chase", Kind::Directed)]),
+    ];
+    let (config, ethogram) = (config(2, 1, 0.0), Ethogram::new(sets.to_vec()));
+    let cells = ethogram.cells(2);
+    // Somebody looked for the chase, and for one of the two attacks: the other one is not retained either.
+    let sessions = [samples::session(0, &ethogram, &[cells[0], cells[5], cells[6]], TICKS)];
+    let vocabulary = Vocabulary(["nose", "spine", "tail"].map(str::to_owned).to_vec());
+    let variables = Variables::new(SEED);
+    let standard = Standard::measure(&sessions, false).unwrap();
+    let mut stepper = Stepper::new(&config, &sessions, &ethogram, &vocabulary, &variables, 0.1, standard).unwrap();
+    stepper.retain(&[0, 1, 2].map(Behavior), &vocabulary, &variables).unwrap();
+    let form = &stepper.forms[0];
+    // Two who may rear, and one pair in contact.
+    let weight: Vec<f32> = form.retained.as_ref().unwrap().weight.to_vec1().unwrap();
+    let step = 64.0 * 2.0 * 2.0;
+    assert_eq!(weight, [0.25 / step, 0.25 / step, 0.5 / step]);
+    assert_eq!(form.wiring.cells.dims(), [6]);
+    // At its beginning the network says what its teacher says: the cross-entropy is the teacher's own entropy.
+    let crop = Crop { session: 0, first: 7, augmentation_seed: 3 };
+    let nothing = vec![(0.0, 0.0); 4];
+    let part = stepper.of_crop(crop, &nothing).unwrap();
+    // Two crops a step, and all probabilities near a half.
+    assert!((part.loss - 0.5 * 2.0_f64.ln()).abs() < 0.02, "{}", part.loss);
+    let steepest = part.gradients.iter().flatten().fold(0.0_f32, |most, gradient| most.max(gradient.abs()));
+    // Fused operations against single ones, in single precision.
+    assert!(steepest < 1e-4, "{steepest}");
+}
+
+/// What was learned about hard windows is part of a run's state: from a state that was saved, steps are the same.
+#[test]
+fn a_run_with_hard_windows_goes_on_from_its_state_as_if_it_had_never_stopped() {
+    let (mut config, ethogram) = (config(3, 2, 0.2), ethogram());
+    (config.schedule.rare_share, config.schedule.hard_share) = (0.2, 0.7);
+    let sessions = [session(0, 0), session(1, 0)];
+    let stepper = stepper(&config, &sessions, &ethogram);
+    let (mut weights, mut hard) = (ClassWeights::new(&sessions, &ethogram), HardBins::default());
+    for step in 0..2 {
+        stepper.gradients(step, &mut weights, &mut hard).unwrap();
+    }
+    assert_ne!(hard, HardBins::default());
+    let saved = serde_json::to_vec(&(&weights, &hard)).unwrap();
+    let whole = stepper.gradients(2, &mut weights, &mut hard).unwrap();
+    let (mut weights, mut back): (ClassWeights, HardBins) = serde_json::from_slice(&saved).unwrap();
+    assert!(whole == stepper.gradients(2, &mut weights, &mut back).unwrap(), "other gradients");
+    assert_eq!(hard, back);
 }
