@@ -1,5 +1,6 @@
 //! `vibrissa evaluate`
 
+mod against;
 mod rules;
 mod table;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use self::against::Comparison;
 use self::table::Table;
 use super::corpora::{self, Part};
 use super::offline::{Decoded, in_parallel};
@@ -37,6 +39,10 @@ pub struct Args {
     /// Write the scores into the model's card.
     #[arg(long, requires = "model")]
     record: bool,
+    /// Bouts of another system on the same recordings, in the layout of the challenge's submissions: scored as well, and
+    /// compared recording by recording.
+    #[arg(long, value_name = "FILE", requires = "model")]
+    against: Option<PathBuf>,
     /// Also score geometric rules (distances, facing, speeds), whose thresholds are fitted on validation recordings.
     #[arg(long)]
     baseline: bool,
@@ -48,6 +54,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let corpus = corpora::open(&args.corpus, Some(&args.description))?;
     let entries = corpora::entries(&corpus, args.split)?;
+    let other = args.against.as_deref().map(|file| against::of_file(file, &corpus, &entries)).transpose()?;
     if let Some(directory) = &args.model {
         let model = Arc::new(Model::load(directory)?);
         if args.record {
@@ -55,6 +62,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
         let table = of_model(&model, &corpus, &entries)?;
         println!("{} on {} recordings ({:?})\n\n{table}", model.name(), entries.len(), args.split);
+        if let (Some(other), Some(file)) = (&other, &args.against) {
+            println!("{} on the same recordings\n\n{other}", file.display());
+        }
+        if entries.len() > 1 {
+            println!("{}", Comparison::new(&table, other.as_ref())?);
+        }
         if args.record {
             let name = format!("{:?}", args.split).to_lowercase();
             record(directory, &model, &name, &table).with_context(|| directory.display().to_string())?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::behavior::{Behavior, Bout, Ethogram, Kind};
 use crate::corpus::Annotated;
+use crate::score::interval::RecordingTallies;
 use crate::score::{BoutScores, FrameScores};
 use crate::time::DelayTicks;
 
@@ -13,6 +14,8 @@ pub struct Table {
     delays: Vec<DelayTicks>,
     frames: Vec<FrameScores>,
     bouts: Vec<BoutScores>,
+    /// By delay, every recording for itself.
+    recordings: Vec<Vec<RecordingTallies>>,
 }
 
 impl Table {
@@ -20,6 +23,7 @@ impl Table {
         Self {
             frames: delays.iter().map(|_| FrameScores::new(ethogram)).collect(),
             bouts: delays.iter().map(|_| BoutScores::new(ethogram)).collect(),
+            recordings: vec![Vec::new(); delays.len()],
             ethogram: ethogram.clone(),
             delays: delays.to_vec(),
         }
@@ -28,7 +32,23 @@ impl Table {
     /// Adds a recording at a delay, by its index: the bouts that were predicted, and the same as they were told.
     pub fn add(&mut self, delay: usize, annotated: &Annotated, predicted: &[Bout], told: &[Bout]) {
         self.frames[delay].add(&annotated.labels, predicted);
+        let mut alone = FrameScores::new(&self.ethogram);
+        alone.add(&annotated.labels, predicted);
+        self.recordings[delay].push(RecordingTallies::new(&alone, &self.ethogram));
         self.bouts[delay].add(&annotated.labels, told, annotated.recording.stream.rate_hz());
+    }
+
+    pub fn ethogram(&self) -> &Ethogram {
+        &self.ethogram
+    }
+
+    pub fn delays(&self) -> &[DelayTicks] {
+        &self.delays
+    }
+
+    /// At a delay, by its index: the recordings in the order in which they were added.
+    pub fn recordings(&self, delay: usize) -> &[RecordingTallies] {
+        &self.recordings[delay]
     }
 
     /// F1 of a behavior at each delay.
@@ -70,7 +90,7 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ethogram, delays, frames, bouts } = self;
+        let Self { ethogram, delays, frames, bouts, .. } = self;
         let heads: Vec<String> = delays.iter().map(|delay| format!("F1@{}", delay.0)).collect();
         let at = delays.first().map_or(0, |delay| delay.0);
         let of = |f1: &dyn Fn(&FrameScores) -> f64| {
