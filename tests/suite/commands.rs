@@ -1,6 +1,6 @@
 //! The program as a user runs it: train, resume, predict, replay into detect.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use vibrissa::core::Cage;
 use vibrissa::corpus::mabe::submission;
 use vibrissa::model::Model;
 use vibrissa::model::bundle::{self, Card};
+use vibrissa::model::trust::Calibrated;
 use vibrissa::output::Transition;
 use vibrissa::output::event::{EdgeWord, Event};
 
@@ -112,6 +113,7 @@ epochs = 2
 steps_per_epoch = 3
 crops_per_step = 2
 crop_ticks = 128
+hard_share = 0.2
 [architecture]
 node_channels = 16
 node_heads = 2
@@ -159,7 +161,10 @@ fn training_ends_in_a_model_that_predicts_and_a_resumed_run_is_the_same_run() {
     let half = std::fs::read_to_string(&config).unwrap();
     let stopped = folder.path().join("stopped.toml");
     std::fs::write(&stopped, half.replace("description = ", "stop_after_epochs = 1\ndescription = ")).unwrap();
-    let first = ["train", "--corpus", text(&corpus), "--config", text(&stopped), "--out", text(&parts)];
+    // Recordings as the whole run left them, in ticks.
+    let cache = whole.join("cache");
+    let first = ["train", "--corpus", text(&corpus), "--config", text(&stopped), "--cache", text(&cache)];
+    let first = [&first[..], &["--out", text(&parts)]].concat();
     succeeds(&first);
     assert!(parts.join("model.safetensors").exists(), "a stopped run leaves a usable model");
     succeeds(&[&base[..], &[text(&parts), "--resume"]].concat());
@@ -227,6 +232,14 @@ fn a_model_directory_that_cannot_be_used_is_refused_with_file_and_reason() {
     bundle::save(&model, &other, &weights).unwrap();
     let error = refused(&model);
     assert!(error.contains("feature_version: expected 1, got 999"), "{error}");
+
+    let mut uncalibrated = card.clone();
+    let calibrated = Calibrated { slope: f64::NAN, offset: 0.0, unfitted: None, error_before: 0.1, error_after: None };
+    let of_set = BTreeMap::from([("sniff".to_owned(), vec![calibrated; 2])]);
+    uncalibrated.calibration = BTreeMap::from([("A".to_owned(), of_set)]);
+    bundle::save(&model, &uncalibrated, &weights).unwrap();
+    let error = refused(&model);
+    assert!(error.contains("calibration: expected 2 finite ones"), "{error}");
 
     let mut wider = card.clone();
     wider.architecture.channels = 64;

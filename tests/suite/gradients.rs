@@ -24,7 +24,7 @@ fn every_variable_gets_a_gradient_that_agrees_with_the_difference_quotient() {
     let skeleton = world::skeleton();
     let parts = Vocabulary(skeleton.keypoints().to_vec()).indices(&skeleton).unwrap();
     let wiring = Wiring::new(&skeleton, parts, 2, &ethogram, &Device::Cpu).unwrap();
-    let (mut ring, mut extractor) = (TickRing::new(10), Extractor::new(skeleton, 2));
+    let (mut ring, mut extractor) = (TickRing::new(10), Extractor::new(skeleton, 2, true));
     let mut builder = InputsBuilder::new(2, 5);
     for number in 0..40 {
         let scaled: Vec<_> = world::frame(2, number, 1).keypoints.into_iter().map(|point| point.scaled(0.01)).collect();

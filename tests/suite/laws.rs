@@ -44,7 +44,7 @@ fn distance(a: &Tensor, b: &Tensor) -> f32 {
 /// Features of `ticks` ticks of the animals of `seed`.
 fn inputs(individuals: usize, first: u64, ticks: usize, seed: u64) -> Inputs {
     let mut ring = TickRing::new(individuals * 5);
-    let mut extractor = Extractor::new(world::skeleton(), individuals);
+    let mut extractor = Extractor::new(world::skeleton(), individuals, true);
     let mut builder = InputsBuilder::new(individuals, 5);
     for tick in 0..ticks as u64 {
         let points = frame(individuals, first + tick, seed).keypoints;

@@ -8,7 +8,7 @@ use candle_nn::VarBuilder;
 use serde::Deserialize;
 use vibrissa::behavior::{Ethogram, LabelSet};
 use vibrissa::model::architecture::Architecture;
-use vibrissa::model::inputs::Inputs;
+use vibrissa::model::inputs::{Inputs, Statistics};
 use vibrissa::model::network::Network;
 use vibrissa::model::ops::ring::Places;
 use vibrissa::model::wiring::{Vocabulary, Wiring};
@@ -57,6 +57,7 @@ impl Golden {
             pairs: input("pairs"),
             edges: input("edges"),
             edge_present: input("edge_present"),
+            statistics: Some(Statistics { selves: input("self_statistics"), pairs: input("pair_statistics") }),
         };
         let weights = tensors.into_iter().map(|(name, tensor)| {
             let name = name.strip_prefix("weight.").unwrap_or_else(|| panic!("expected a weight, got {name}"));

@@ -95,9 +95,10 @@ pub fn architecture() -> Architecture {
         expansion: 2,
         entry: BlockShape { window: 16, kernel: 9 },
         reduce_kernel: 3,
-        middle: vec![BlockShape { window: 16, kernel: 7 }, BlockShape { window: 168, kernel: 7 }],
+        middle: vec![BlockShape { window: 16, kernel: 7 }, BlockShape { window: 48, kernel: 7 }],
         exit: BlockShape { window: 16, kernel: 9 },
         head_channels: 32,
+        statistics: true,
     }
 }
 
@@ -131,6 +132,8 @@ pub fn card(delays: &[u32]) -> Card {
         },
         range: None,
         warm_up: None,
+        calibration: BTreeMap::new(),
+        triggers: BTreeMap::new(),
         scores: BTreeMap::new(),
     }
 }
