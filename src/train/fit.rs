@@ -231,3 +231,80 @@ impl Column {
         Trace { scores: &self.scores, truth: &self.truth, labelled: &self.labelled }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::DType;
+    use candle_nn::VarBuilder;
+
+    use super::*;
+    use crate::behavior::Kind;
+    use crate::model::inputs::InputsBuilder;
+    use crate::model::network::Network;
+    use crate::model::variables::Variables;
+    use crate::model::wiring::{Vocabulary, Wiring};
+    use crate::train::{crops, samples};
+
+    const TICKS: usize = 40;
+
+    /// One slope and offset for each behavior and delay, all different.
+    fn calibration(delay: usize, behavior: usize) -> Calibration {
+        Calibration { slope: 0.5 + 0.3 * behavior as f64 + 0.2 * delay as f64, offset: behavior as f64 - delay as f64 }
+    }
+
+    #[test]
+    fn folded_weights_answer_calibrated_logits_whatever_a_behavior_is_about() {
+        let kinds = [("sniff", Kind::Directed), ("rear", Kind::OfSelf), ("huddle", Kind::Mutual)];
+        let sets = vec![samples::label_set("A", &kinds), samples::label_set("B", &[("contact", Kind::Undirected)])];
+        let (config, ethogram) = (samples::config(1, 1, 0.0), Ethogram::new(sets));
+        let session = samples::session(0, &ethogram, &ethogram.cells(2), TICKS as u64);
+        let variables = Variables::new(3);
+        Network::new(&config.architecture, 3, &ethogram, 2, &variables.builder(&Device::Cpu)).unwrap();
+        let logits = |weights: &HashMap<String, Tensor>| -> Vec<f32> {
+            let vb = VarBuilder::from_tensors(weights.clone(), DType::F32, &Device::Cpu);
+            let network = Network::new(&config.architecture, 3, &ethogram, 2, &vb).unwrap();
+            let parts = Vocabulary(session.skeleton.keypoints().to_vec()).indices(&session.skeleton).unwrap();
+            let wiring = Wiring::new(&session.skeleton, parts, 2, &ethogram, &Device::Cpu).unwrap();
+            let mut inputs = InputsBuilder::new(2, 3);
+            crops::inputs(&session, 0, TICKS, false, &mut inputs).unwrap();
+            let inputs = inputs.finish(1, TICKS, &Device::Cpu).unwrap();
+            network.forward(&inputs, &wiring, None).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        let mut weights = variables.tensors().unwrap();
+        let before = logits(&weights);
+        let all: Vec<Vec<Calibration>> =
+            (0..2).map(|delay| (0..4).map(|behavior| calibration(delay, behavior)).collect()).collect();
+        fold(&mut weights, &ethogram, &all).unwrap();
+        let cells = ethogram.cells(2);
+        for (at, (before, after)) in before.iter().zip(logits(&weights)).enumerate() {
+            let (delay, cell) = (at / cells.len() % 2, at % cells.len());
+            let Calibration { slope, offset } = calibration(delay, usize::from(cells[cell].behavior.0));
+            let expected = slope * f64::from(*before) + offset;
+            // Single precision.
+            assert!(
+                (f64::from(after) - expected).abs() < 1e-4,
+                "delay {delay}, {:?}: {after}, {expected}",
+                cells[cell]
+            );
+        }
+        assert!(fold(&mut HashMap::new(), &ethogram, &all).is_err(), "weights without heads");
+    }
+
+    #[test]
+    fn what_is_seldom_seen_or_seldom_hit_is_unfit_for_triggering() {
+        let ethogram = Ethogram::new(vec![samples::label_set("A", &[("contact", Kind::Undirected)])]);
+        let session = samples::session(0, &ethogram, &ethogram.cells(2), 3000);
+        let advice = |score: f32, bouts_min: usize| {
+            // The only bout runs from tick 10 to 40.
+            let scores = (0..3000).map(|tick| if (10..40).contains(&tick) { score } else { 0.1 }).collect();
+            let scores = [SessionScores { scores, delays: 1, cells: 1 }];
+            let (sessions, delays) = (std::slice::from_ref(&session), &[DelayTicks(0)]);
+            let validation = Validation { sessions, ethogram: &ethogram, delays, bouts_min };
+            advise(validation, &scores, 0, Behavior(0)).card
+        };
+        let found = advice(0.9, 1);
+        assert_eq!((found.unfit, found.choices[0].hits, found.choices[0].false_per_hour), (None, 1, 0.0));
+        assert!(advice(0.9, 2).unfit.unwrap().contains("1 bouts on validation, expected at least 2"));
+        assert!(advice(0.05, 1).unfit.unwrap().contains("hits 0 of 1 bouts"));
+    }
+}
