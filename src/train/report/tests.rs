@@ -1,27 +1,25 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
 use super::*;
-use crate::behavior::{Behavior, BehaviorSpec, Bout, Cell, Kind, LabelSet};
+use crate::behavior::{Behavior, Bout, Cell, Kind};
 use crate::corpus::{Annotated, Recording, SetLabels};
-use crate::features;
 use crate::model::Model;
-use crate::model::architecture::{Architecture, BlockShape};
 use crate::model::bundle::{Provenance, Reliability, WarmUp};
 use crate::model::network::Network;
 use crate::model::variables::Variables;
 use crate::model::wiring::Vocabulary;
 use crate::poses::{Frame, Keypoint};
 use crate::report::html;
-use crate::skeleton::Skeleton;
-use crate::stream::{Origin, StreamDefaults, StreamDescription};
+use crate::stream::{Origin, StreamDescription};
 use crate::train::by_behavior;
 use crate::train::checkpoint::EpochLog;
 use crate::train::fit::{self, Validation};
 use crate::train::loss::ClassWeights;
+use crate::train::samples;
 
 const TICKS: u64 = 300;
 const DELAYS: [DelayTicks; 2] = [DelayTicks(0), DelayTicks(15)];
@@ -33,21 +31,15 @@ const CONTACT: usize = 2;
 const REARS: [usize; 2] = [3, 4];
 
 fn ethogram() -> Ethogram {
-    let spec = |(name, kind): (&str, Kind)| BehaviorSpec { name: name.to_owned(), kind };
-    let behaviors = [("attack", Kind::Directed), ("contact", Kind::Undirected), ("rear", Kind::OfSelf)].map(spec);
-    Ethogram::new(vec![LabelSet { name: "Lab".to_owned(), behaviors: behaviors.to_vec() }])
-}
-
-fn skeleton() -> Skeleton {
-    let parts = ["nose", "spine", "tail"].map(str::to_owned).to_vec();
-    let edges = [("nose", "spine"), ("spine", "tail")].map(|(a, b)| (a.to_owned(), b.to_owned())).to_vec();
-    Skeleton::new("body", parts, ("nose", "spine", "tail"), edges).unwrap()
+    let behaviors = [("attack", Kind::Directed), ("contact", Kind::Undirected), ("rear", Kind::OfSelf)];
+    Ethogram::new(vec![samples::label_set("Lab", &behaviors)])
 }
 
 /// Two animals that walk side by side, with bouts of cells by their places.
 fn session(name: &str, happened: &[(usize, Range<u64>)]) -> Session {
     let names = vec![HOSTILE.to_owned(), "b".to_owned()];
-    let stream = StreamDescription::new(skeleton(), names, TICK_RATE_HZ, 100.0, None, Origin::Simulated).unwrap();
+    let stream =
+        StreamDescription::new(samples::skeleton(0), names, TICK_RATE_HZ, 100.0, None, Origin::Simulated).unwrap();
     let frame = |number: u64| {
         let point = |slot: u16| {
             let (along, across) = (number as f32 + 30.0 * f32::from(slot % 3), 100.0 + 60.0 * f32::from(slot / 3));
@@ -88,47 +80,12 @@ fn rules(on: f32) -> Vec<Vec<DecodeRule>> {
 }
 
 fn card(rules: &[Vec<DecodeRule>]) -> Card {
-    Card {
-        name: "untrained".into(),
-        feature_version: features::VERSION,
-        tick_rate_hz: TICK_RATE_HZ,
-        delays_ticks: DELAYS.to_vec(),
-        confidence_min: 0.1,
-        architecture: Architecture {
-            node_channels: 16,
-            node_heads: 2,
-            pool_queries: 2,
-            pair_channels: 16,
-            channels: 32,
-            heads: 2,
-            expansion: 2,
-            entry: BlockShape { window: 16, kernel: 9 },
-            reduce_kernel: 3,
-            middle: vec![BlockShape { window: 16, kernel: 7 }],
-            exit: BlockShape { window: 16, kernel: 9 },
-            head_channels: 32,
-            statistics: false,
-        },
-        vocabulary: Vocabulary(skeleton().keypoints().to_vec()),
-        label_sets: ethogram().label_sets().to_vec(),
-        defaults: StreamDefaults { rate_hz: TICK_RATE_HZ, body_length_px: 100.0, skeleton: skeleton() },
-        rules: by_behavior(&ethogram(), rules, |rule| *rule),
-        weights_hash: String::new(),
-        provenance: Provenance {
-            corpus: "none".into(),
-            source: "random weights".into(),
-            train_recordings: Vec::new(),
-            validation_recordings: vec!["one".into(), "two".into()],
-            seed: 3,
-            epochs: 1,
-            software: "tests".into(),
-        },
-        range: None,
-        warm_up: None,
-        calibration: BTreeMap::new(),
-        triggers: BTreeMap::new(),
-        scores: BTreeMap::new(),
-    }
+    let vocabulary = Vocabulary(samples::skeleton(0).keypoints().to_vec());
+    let card = samples::card(&samples::config(1, 1, 0.0), &ethogram(), &vocabulary);
+    assert_eq!(card.delays_ticks, DELAYS);
+    let validated = vec!["one".into(), "two".into()];
+    let provenance = Provenance { validation_recordings: validated, seed: 3, ..card.provenance.clone() };
+    Card { rules: by_behavior(&ethogram(), rules, |rule| *rule), provenance, ..card }
 }
 
 fn weights() -> HashMap<String, Tensor> {
