@@ -67,7 +67,7 @@ fn window(criterion: &mut Criterion) {
         }
         let inputs = builder.finish(1, WINDOW_TICKS, &Device::Cpu).expect("inputs");
         criterion.bench_function(&format!("window/2x{keypoints}"), |b| {
-            pool.install(|| b.iter(|| black_box(model.network().forward(&inputs, &wiring, None).expect("logits"))));
+            pool.install(|| b.iter(|| black_box(model.system().forward(&inputs, &wiring).expect("logits"))));
         });
         let mut summing = Extractor::new(model.card().defaults.skeleton.clone(), 2, true);
         for _ in 0..400 {

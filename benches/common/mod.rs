@@ -15,7 +15,7 @@ use vibrissa::model::architecture::Architecture;
 use vibrissa::model::backbone::Backbone;
 use vibrissa::model::bundle::{Card, Model, Provenance};
 use vibrissa::model::graph::Graph;
-use vibrissa::model::heads::Heads;
+use vibrissa::model::heads::{Heads, Widths};
 use vibrissa::model::network::Network;
 use vibrissa::model::variables::Variables;
 use vibrissa::model::wiring::{HeadCounts, Vocabulary};
@@ -54,7 +54,7 @@ pub fn model_of(architecture: Architecture, keypoints: usize) -> Arc<Model> {
         tick_rate_hz: TICK_RATE_HZ,
         delays_ticks: DELAYS.map(DelayTicks).to_vec(),
         confidence_min: 0.1,
-        architecture,
+        architecture: architecture.into(),
         vocabulary: Vocabulary(skeleton.keypoints().to_vec()),
         label_sets: label_sets.clone(),
         defaults: StreamDefaults { rate_hz: TICK_RATE_HZ, body_length_px: 100.0, skeleton },
@@ -108,12 +108,15 @@ pub struct Parts {
 
 impl Parts {
     pub fn of(model: &Model) -> Self {
-        let (architecture, vocabulary) = (&model.card().architecture, model.card().vocabulary.0.len());
+        let architecture = model.card().architecture.hhstf().expect("an HHSTF");
+        let vocabulary = model.card().vocabulary.0.len();
+        let Architecture { channels, pair_channels, head_channels, .. } = *architecture;
+        let widths = Widths { channels, pair_channels, head_channels };
         let counts = HeadCounts::of(model.ethogram());
         let make = |vb: &VarBuilder| Self {
             graph: Graph::new(architecture, vocabulary, &vb.pp("graph")).expect("a graph"),
             backbone: Backbone::new(architecture, &vb.pp("backbone")).expect("a backbone"),
-            heads: Heads::new(architecture, counts, DELAYS.len(), &vb.pp("heads")).expect("heads"),
+            heads: Heads::new(widths, counts, DELAYS.len(), &vb.pp("heads")).expect("heads"),
         };
         let variables = Variables::new(1);
         drop(make(&variables.builder(&Device::Cpu)));

@@ -110,8 +110,9 @@ fn describe(directory: &Path, model: &Model) -> String {
     };
     let range = if card.range.is_some() { "knows its range" } else { "does not know its range of input" };
     format!(
-        "{} ({}): {} at delays {}, parts {:?}, {warm}, {range}",
+        "{} ({}, {}): {} at delays {}, parts {:?}, {warm}, {range}",
         directory.display(),
+        card.architecture.system(),
         model.hash(),
         sets.join(" and "),
         delays.join(", "),

@@ -170,8 +170,13 @@ impl Settings {
 
     /// What a model has to say against the streams that are expected.
     pub fn misfits(&self, model: &Model) -> Vec<String> {
-        let Some(stream) = &self.stream else { return Vec::new() };
         let mut misfits = Vec::new();
+        let architecture = &model.card().architecture;
+        if self.device != Choice::Cpu && !architecture.runs_anywhere() {
+            let (device, system) = (self.device, architecture.system());
+            misfits.push(format!("device: expected \"cpu\" for what has trees, as {system}, got \"{device}\""));
+        }
+        let Some(stream) = &self.stream else { return misfits };
         if let Err(unknown) = model.card().vocabulary.indices(stream.skeleton()) {
             misfits.push(format!("stream.skeleton: {unknown}"));
         }

@@ -53,7 +53,11 @@ impl Memory {
         let range = model.card().range.as_ref();
         Self {
             ring: TickRing::new(stream.point_count()),
-            extractor: Extractor::new(stream.skeleton().clone(), individuals, model.card().architecture.statistics),
+            extractor: Extractor::new(
+                stream.skeleton().clone(),
+                individuals,
+                model.card().architecture.has_statistics(),
+            ),
             presence: Presence::new(individuals, keypoints, model.delays()),
             attendance: Attendance::new(individuals, keypoints),
             decoder: Decoder::new(model.ethogram(), individuals, model.delays(), model.rules()),
@@ -157,7 +161,7 @@ impl Memory {
     }
 
     /// Brings a fresh memory to where it would be after `ticks` ticks, of which `ring` holds the last ones. The
-    /// network sees as many of them as keep its half-rate parity. Gives the scores of the last one.
+    /// network sees as many of them as begin with one of its periods. Gives the scores of the last one.
     pub fn replay(
         &mut self,
         seat: &mut Seat,
@@ -167,11 +171,12 @@ impl Memory {
     ) -> Result<Option<Vec<f32>>, candle_core::Error> {
         let before = ticks.saturating_sub(ring.len() as u64);
         let (room, mut scores) = (Arc::clone(seat.room()), None);
+        // The first tick that it sees has a number at which a period begins, as the first of all has.
+        let unseen = before.next_multiple_of(room.period_ticks()) - before;
         for (index, points) in ring.iter().enumerate() {
             let mut inputs = InputsBuilder::new(wiring.individuals, wiring.keypoints);
             self.see(points, &mut inputs, &mut |_| {});
-            // Every second tick moves the middle of the network: its first one has an even number.
-            if index > 0 || before.is_multiple_of(2) {
+            if index as u64 >= unseen {
                 scores = Some(room.step(inputs, wiring, &mut [&mut *seat])?);
             }
         }

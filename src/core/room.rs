@@ -1,4 +1,4 @@
-//! Where cages step together: one network, and room for what it remembers of many animals.
+//! Where cages step together: one system, and room for what it remembers of many animals.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{Device, Result, Tensor};
 
 use super::CoreError;
-use crate::model::backbone::BackboneState;
 use crate::model::bundle::Model;
 use crate::model::device::{self, Choice, DeviceError};
 use crate::model::inputs::InputsBuilder;
-use crate::model::network::Network;
 use crate::model::ops::ring::Places;
+use crate::model::system::Streams;
 use crate::model::wiring::Wiring;
 use crate::skeleton::Skeleton;
 use crate::stream::StreamDescription;
@@ -61,9 +60,10 @@ impl Unit {
 #[derive(Debug)]
 pub struct Room {
     model: Arc<Model>,
-    network: Network,
     unit: Unit,
-    state: BackboneState,
+    streams: Box<dyn Streams>,
+    /// See [`crate::model::system::System::period_ticks`].
+    period_ticks: u64,
     slots: usize,
     /// Slots without an animal, the next one last.
     free: Mutex<Vec<u32>>,
@@ -84,13 +84,13 @@ impl Room {
     /// A device that fails, or has not so much memory.
     pub fn on(unit: &Unit, model: Arc<Model>, slots: usize) -> Result<Arc<Self>> {
         unit.check()?;
-        let network = if unit.device.is_cpu() { model.network().clone() } else { model.network_on(&unit.device)? };
+        let system = model.system_on(&unit.device)?;
         Ok(Arc::new(Self {
-            state: network.zero_state(slots, &unit.device)?,
+            streams: system.open(slots)?,
+            period_ticks: system.period_ticks(),
             slots,
             free: Mutex::new((0..slots as u32).rev().collect()),
             wirings: Mutex::default(),
-            network,
             unit: unit.clone(),
             model,
         }))
@@ -102,6 +102,11 @@ impl Room {
 
     pub fn unit(&self) -> &Unit {
         &self.unit
+    }
+
+    /// What of the number of ticks before the last ones still matters: its remainder by this.
+    pub(super) fn period_ticks(&self) -> u64 {
+        self.period_ticks
     }
 
     /// Animals that may still be seated.
@@ -150,7 +155,7 @@ impl Room {
             places.positions.extend(std::iter::repeat_n(seat.position, seat.slots.len()));
         }
         let inputs = inputs.finish(seats.len(), 1, &self.unit.device)?;
-        let logits: Tensor = self.network.step(&inputs, wiring, &self.state, &Arc::new(places))?;
+        let logits: Tensor = self.streams.step(&inputs, wiring, &Arc::new(places))?;
         for seat in seats {
             seat.position += 1;
         }
@@ -175,7 +180,7 @@ impl Seat {
     /// Forgets everything.
     pub fn clear(&mut self) -> Result<()> {
         self.position = 0;
-        self.slots.iter().try_for_each(|slot| self.room.state.clear(*slot))
+        self.slots.iter().try_for_each(|slot| self.room.streams.clear(*slot))
     }
 }
 

@@ -71,12 +71,6 @@ fn frame_secs(frames: u64, rate_hz: f64) -> f64 {
     if RATES_HZ.contains(&rate_hz) { frames as f64 / rate_hz } else { 0.0 }
 }
 
-/// Characters that a name may hold and no output should: they break lines, colour terminals or turn the text around.
-fn is_unprintable(char: char) -> bool {
-    let formats = ['\u{200e}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2066}'..='\u{2069}', '\u{feff}'..='\u{feff}'];
-    char.is_control() || formats.iter().any(|range| range.contains(&char))
-}
-
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

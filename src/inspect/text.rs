@@ -10,7 +10,7 @@ pub use poses::{pose_table, pose_text};
 
 use std::fmt::Write;
 
-use super::is_unprintable;
+use crate::markup::is_unprintable;
 
 /// Most characters of a line, where a table can be fitted to it.
 pub const COLUMNS_MAX: usize = 100;

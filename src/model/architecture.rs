@@ -70,10 +70,14 @@ impl BlockShape {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ArchitectureError {
-    #[error("architecture.{key}: expected a multiple of {LANES} · heads ({divisor}), got {got}")]
+    #[error(
+        "architecture.{key}: expected a multiple of {divisor} up to 4096 (vector lanes, and heads where there are), got {got}"
+    )]
     Width { key: &'static str, divisor: usize, got: usize },
     #[error("architecture.{key}: expected {min} to {max}, got {got}")]
     Bound { key: &'static str, min: usize, max: usize, got: usize },
+    #[error("architecture.{key}: expected a power of two, got {got}")]
+    PowerOfTwo { key: &'static str, got: usize },
     #[error("the network reaches {got} ticks back, expected at most {WINDOW_TICKS}")]
     Reach { got: usize },
 }
@@ -133,21 +137,28 @@ impl Architecture {
             bound("window", block.window, 1, WINDOW_TICKS)?;
             bound("kernel", block.kernel, 1, WINDOW_TICKS)?;
         }
-        for (key, got, divisor) in [
-            ("node_channels", self.node_channels, LANES * self.node_heads),
-            ("channels", self.channels, LANES * self.heads),
-            ("pair_channels", self.pair_channels, LANES),
-            ("head_channels", self.head_channels, LANES),
-        ] {
-            if got == 0 || got % divisor != 0 || got > 4096 {
-                return Err(ArchitectureError::Width { key, divisor, got });
-            }
-        }
+        check_width("node_channels", self.node_channels, LANES * self.node_heads)?;
+        check_width("channels", self.channels, LANES * self.heads)?;
+        check_widths(self.channels, self.pair_channels, self.head_channels)?;
         match self.receptive_field() {
             got if got > WINDOW_TICKS => Err(ArchitectureError::Reach { got }),
             _ => Ok(()),
         }
     }
+}
+
+/// Widths that are fit for vector lanes.
+pub(super) fn check_widths(channels: usize, of_pairs: usize, of_heads: usize) -> Result<(), ArchitectureError> {
+    check_width("channels", channels, LANES)?;
+    check_width("pair_channels", of_pairs, LANES)?;
+    check_width("head_channels", of_heads, LANES)
+}
+
+fn check_width(key: &'static str, got: usize, divisor: usize) -> Result<(), ArchitectureError> {
+    if got == 0 || !got.is_multiple_of(divisor) || got > 4096 {
+        return Err(ArchitectureError::Width { key, divisor, got });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

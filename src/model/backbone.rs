@@ -15,7 +15,7 @@ use super::reach::Reach;
 use super::temporal::{Block, BlockState, CausalConvolution, Slab};
 
 /// Ticks of a half-rate step.
-const HALF_RATE_TICKS: u64 = 2;
+pub(super) const HALF_RATE_TICKS: u64 = 2;
 
 #[derive(Clone, Debug)]
 pub struct Backbone {

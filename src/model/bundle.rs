@@ -1,17 +1,21 @@
-//! A model as it lies on disk: a directory with `model.safetensors` (weights) and `model.toml` (everything else).
+//! A model as it lies on disk: a directory with its weights (`model.safetensors`; `forest.json` and trees; or
+//! `ensemble.json` and members) and `model.toml` (everything else).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
-use candle_core::{DType, Device, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
-use super::architecture::{Architecture, ArchitectureError};
-use super::network::Network;
+use super::architecture::ArchitectureError;
+use super::blueprint::Blueprint;
+use super::ensemble::EnsembleError;
+use super::forest::ForestError;
+use super::system::System;
 use super::trust::{Calibrated, TriggerAdvice};
-use super::variables::Variables;
+use super::weights::{self, WEIGHTS_BYTES_MAX, Weights};
 use super::wiring::Vocabulary;
 use crate::behavior::{Ethogram, LabelSet};
 use crate::features::{self, range::InputRange};
@@ -19,14 +23,10 @@ use crate::output::decoder::DecodeRule;
 use crate::stream::StreamDefaults;
 use crate::time::{DelayTicks, TICK_RATE_HZ, WINDOW_TICKS};
 
-pub const WEIGHTS_FILE: &str = "model.safetensors";
 pub const CARD_FILE: &str = "model.toml";
 
 /// Most choices of triggers for a behavior at a delay.
 const TRIGGER_CHOICES_MAX: usize = 64;
-
-/// Weights of more bytes than this are not read.
-const WEIGHTS_BYTES_MAX: u64 = 1 << 30;
 
 /// All of a model but its weights: the contents of `model.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,7 +40,8 @@ pub struct Card {
     pub delays_ticks: Vec<DelayTicks>,
     /// A keypoint of lower confidence counts as missing.
     pub confidence_min: f32,
-    pub architecture: Architecture,
+    /// Which system it is, and its sizes.
+    pub architecture: Blueprint,
     /// Names of the body parts that have an embedding.
     pub vocabulary: Vocabulary,
     pub label_sets: Vec<LabelSet>,
@@ -115,31 +116,27 @@ pub enum ModelError {
     TooLarge { path: PathBuf, got: u64 },
     #[error("{path}: the weights do not fit the architecture in {CARD_FILE}: {source}")]
     Weights { path: PathBuf, source: candle_core::Error },
+    #[error("{path}: {source}")]
+    Forest { path: PathBuf, source: ForestError },
+    #[error("{path}: {source}")]
+    Ensemble { path: PathBuf, source: EnsembleError },
 }
 
 /// Card, weights and hash of a model directory, as they lie there.
 ///
 /// # Errors
 /// Unreadable or malformed files, and weights that are not those of the card.
-pub fn read(directory: &Path) -> Result<(Card, HashMap<String, Tensor>, String), ModelError> {
-    let card_path = directory.join(CARD_FILE);
-    let text =
-        std::fs::read_to_string(&card_path).map_err(|source| ModelError::Read { path: card_path.clone(), source })?;
-    let card: Card = toml::from_str(&text).map_err(|source| ModelError::Card { path: card_path.clone(), source })?;
-    let path = directory.join(WEIGHTS_FILE);
-    let size = std::fs::metadata(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?.len();
-    if size > WEIGHTS_BYTES_MAX {
-        return Err(ModelError::TooLarge { path, got: size });
-    }
-    let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
-    if weights_hash(&bytes) != card.weights_hash {
-        let (expected, got) = (card.weights_hash, weights_hash(&bytes));
-        return Err(ModelError::Value { path, key: "weights_hash", expected, got });
-    }
+pub fn read(directory: &Path) -> Result<(Card, Weights, String), ModelError> {
+    let card = read_card(directory)?;
+    let (weights, bytes) = Weights::read(directory, &card)?;
     let hash = hash_of(&card, &bytes);
-    let weights = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-        .map_err(|source| ModelError::Weights { path: path.clone(), source })?;
     Ok((card, weights, hash))
+}
+
+pub(super) fn read_card(directory: &Path) -> Result<Card, ModelError> {
+    let path = directory.join(CARD_FILE);
+    let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+    toml::from_str(&text).map_err(|source| ModelError::Card { path, source })
 }
 
 /// A checked model, ready to run.
@@ -149,9 +146,9 @@ pub struct Model {
     ethogram: Ethogram,
     rules: Vec<Vec<DecodeRule>>,
     hash: String,
-    network: Network,
-    /// What the network was made of: clones share their memory.
-    weights: HashMap<String, Tensor>,
+    system: Arc<dyn System>,
+    /// What the system was made of: clones share their memory.
+    weights: Weights,
 }
 
 impl Model {
@@ -191,39 +188,20 @@ impl Model {
     /// A model from its parts; `directory` is where errors say that it lies.
     pub fn assemble(
         card: Card,
-        weights: HashMap<String, Tensor>,
+        weights: impl Into<Weights>,
         hash: String,
         directory: &Path,
     ) -> Result<Self, ModelError> {
+        let weights = weights.into();
         let path = directory.join(CARD_FILE);
         check(&card, &path)?;
         let ethogram = Ethogram::new(card.label_sets.clone());
         let rules = rules_by_delay(&card, &ethogram, &path)?;
-        let path = directory.join(WEIGHTS_FILE);
-        let misfit = |source| ModelError::Weights { path: path.clone(), source };
-        for (name, tensor) in &weights {
-            let sum =
-                tensor.to_dtype(DType::F32).and_then(|t| t.abs()?.sum_all()?.to_scalar::<f32>()).map_err(misfit)?;
-            if !sum.is_finite() {
-                let (expected, got) = ("finite numbers".to_owned(), format!("{name} with NaN or infinity"));
-                return Err(ModelError::Value { path: path.clone(), key: "weights", expected, got });
-            }
-        }
-        let expected = Self::expected_weights(&card, &ethogram).map_err(misfit)?;
-        if let Some(surplus) = weights.keys().find(|name| !expected.contains(*name)) {
-            let (expected, got) = (format!("{} tensors", expected.len()), format!("a tensor {surplus} beyond them"));
-            return Err(ModelError::Value { path, key: "weights", expected, got });
-        }
-        let network = network_of(&card, &ethogram, &weights, &Device::Cpu).map_err(misfit)?;
-        Ok(Self { card, ethogram, rules, hash, network, weights })
-    }
-
-    /// Names of the tensors that this card's network is made of.
-    fn expected_weights(card: &Card, ethogram: &Ethogram) -> candle_core::Result<HashSet<String>> {
-        let variables = Variables::new(0);
-        let (vb, delays) = (variables.builder(&Device::Cpu), card.delays_ticks.len());
-        Network::new(&card.architecture, card.vocabulary.0.len(), ethogram, delays, &vb)?;
-        Ok(variables.all().into_iter().map(|(name, _)| name).collect())
+        let path = weights::path_of(directory, &card.architecture);
+        weights.check(&card, &ethogram, &path)?;
+        let system = system_of(&card, &ethogram, &weights, &Device::Cpu);
+        let system = system.map_err(|source| ModelError::Weights { path, source })?;
+        Ok(Self { card, ethogram, rules, hash, system, weights })
     }
 
     pub fn name(&self) -> &str {
@@ -257,35 +235,35 @@ impl Model {
         self.card.warm_up.as_ref().map_or(WINDOW_TICKS as u32, |warm_up| warm_up.ticks)
     }
 
-    /// The network on the processor.
-    pub fn network(&self) -> &Network {
-        &self.network
+    /// What it answers by, on the processor.
+    pub fn system(&self) -> &Arc<dyn System> {
+        &self.system
     }
 
-    /// The network on a device: a copy of the weights there, unless it is the processor.
+    /// The same on a device: a copy of the weights there, unless it is the processor.
     ///
     /// # Errors
-    /// What the device says, as of memory that it has not.
-    pub fn network_on(&self, device: &Device) -> candle_core::Result<Network> {
+    /// What the device says, as of memory that it has not; and what has trees, which are of the processor only.
+    pub fn system_on(&self, device: &Device) -> candle_core::Result<Arc<dyn System>> {
         if device.is_cpu() {
-            return Ok(self.network.clone());
+            return Ok(Arc::clone(&self.system));
         }
-        network_of(&self.card, &self.ethogram, &self.weights, device)
+        system_of(&self.card, &self.ethogram, &self.weights, device)
+    }
+
+    /// What was learned.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
     }
 }
 
-fn network_of(
+fn system_of(
     card: &Card,
     ethogram: &Ethogram,
-    weights: &HashMap<String, Tensor>,
+    weights: &Weights,
     device: &Device,
-) -> candle_core::Result<Network> {
-    let vb = VarBuilder::from_tensors(weights.clone(), DType::F32, device);
-    Network::new(&card.architecture, card.vocabulary.0.len(), ethogram, card.delays_ticks.len(), &vb)
-}
-
-fn weights_hash(weights: &[u8]) -> String {
-    blake3::hash(weights).to_hex()[..16].to_owned()
+) -> candle_core::Result<Arc<dyn System>> {
+    weights.system(&card.architecture, card.vocabulary.0.len(), ethogram, card.delays_ticks.len(), device)
 }
 
 /// Over everything that a verdict depends on: weights and card, without what only tells how far to trust it.
@@ -368,13 +346,9 @@ fn rules_by_delay(card: &Card, ethogram: &Ethogram, path: &Path) -> Result<Vec<V
 
 /// Writes a model directory. Each file is written beside its place and renamed, so that a reader never meets half a
 /// file.
-pub fn save(directory: &Path, card: &Card, weights: &HashMap<String, Tensor>) -> anyhow::Result<()> {
-    let within = || directory.display().to_string();
-    std::fs::create_dir_all(directory).with_context(within)?;
-    let staged = directory.join(format!("{WEIGHTS_FILE}.partial"));
-    candle_core::safetensors::save(weights, &staged).with_context(within)?;
-    let weights_hash = weights_hash(&std::fs::read(&staged).with_context(within)?);
-    std::fs::rename(&staged, directory.join(WEIGHTS_FILE)).with_context(within)?;
+pub fn save(directory: &Path, card: &Card, weights: impl Into<Weights>) -> anyhow::Result<()> {
+    std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    let weights_hash = weights.into().save(directory)?;
     save_card(directory, &Card { weights_hash, ..card.clone() })
 }
 

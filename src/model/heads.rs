@@ -3,7 +3,6 @@
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
-use super::architecture::Architecture;
 use super::layers::{Linear, Stack};
 use super::noise::Noise;
 use super::ops::tables::{self, Outputs};
@@ -44,6 +43,15 @@ pub fn output_rows(ethogram: &Ethogram, delays: usize) -> Vec<Vec<OutputRow>> {
     (0..delays).map(of_delay).collect()
 }
 
+/// What heads read, and how wide they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Widths {
+    /// C
+    pub channels: usize,
+    pub pair_channels: usize,
+    pub head_channels: usize,
+}
+
 /// A head for every ordered pair and one for every animal; the mean of both orders of a pair is what mutual and
 /// undirected behaviors are read from.
 #[derive(Clone, Debug)]
@@ -66,8 +74,8 @@ struct PairHead {
 }
 
 impl Heads {
-    pub fn new(architecture: &Architecture, counts: HeadCounts, delays: usize, vb: &VarBuilder) -> Result<Self> {
-        let Architecture { channels, pair_channels, head_channels, .. } = *architecture;
+    pub fn new(widths: Widths, counts: HeadCounts, delays: usize, vb: &VarBuilder) -> Result<Self> {
+        let Widths { channels, pair_channels, head_channels } = widths;
         let of_pairs = match counts.of_pairs {
             0 => None,
             outputs => Some(PairHead {

@@ -22,6 +22,31 @@ pub struct Calibrated {
     pub error_after: Option<f64>,
 }
 
+/// What a logit becomes: `slope · logit + offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogitLine {
+    pub slope: f64,
+    pub offset: f64,
+}
+
+/// Logits are within ± this: what is sure answers no infinity.
+pub const LOGIT_MAX: f32 = 30.0;
+
+impl LogitLine {
+    /// Finite numbers in single precision, and a slope above 0.
+    pub fn is_sound(&self) -> bool {
+        let (slope, offset) = (self.slope as f32, self.offset as f32);
+        slope.is_finite() && slope > 0.0 && offset.is_finite()
+    }
+
+    /// Both, one after the other.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self { slope: self.slope * next.slope, offset: self.offset * next.slope + next.offset }
+    }
+}
+
 /// What a closed loop may expect of one behavior at one delay.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

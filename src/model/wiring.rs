@@ -7,7 +7,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::ops::tables::Source;
 use crate::anatomy::Part;
-use crate::behavior::{Cell, Ethogram, Kind, Subject};
+use crate::behavior::{Behavior, Cell, Ethogram, Kind, Subject};
 use crate::features::ANCHORS;
 use crate::skeleton::Skeleton;
 
@@ -71,6 +71,8 @@ pub struct Wiring {
     pub back: Tensor,
     /// (N) where each cell's score lies among all outputs of the heads, see [`super::heads`].
     pub cells: Tensor,
+    /// (N) what each cell is about.
+    pub behaviors: Arc<[Behavior]>,
     /// `anchors` and `cells` once more, as fused operations read them.
     pub anchor_rows: Arc<[u32]>,
     pub sources: Arc<[Source]>,
@@ -120,6 +122,7 @@ impl Wiring {
             Tensor::from_vec(values, count, device)
         };
         Ok(Self {
+            behaviors: cells.iter().map(|cell| cell.behavior).collect(),
             sources,
             anchor_rows: Arc::from(anchors),
             individuals,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+pub(super) use crate::markup::escaped;
 use crate::time::{DelayTicks, TICK_RATE_HZ};
 
 /// Colours and kinds of lines: see `page.css`.
@@ -17,30 +18,6 @@ const SENTENCE_CHARS_MAX: usize = 600;
 
 /// What stands where a number does not.
 pub(super) const NOT_MEASURED: &str = "not measured";
-
-/// Text as HTML and XML hold it, in an element or in a quoted attribute. Characters that XML forbids, that break lines
-/// or that turn the text around become a replacement character.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            char if is_unprintable(char) => safe.push('\u{fffd}'),
-            char => safe.push(char),
-        }
-    }
-    safe
-}
-
-fn is_unprintable(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-        || matches!(char, '\u{fffe}' | '\u{ffff}')
-}
 
 /// At most that many characters; what is cut is marked.
 pub(super) fn shortened(text: &str, chars_max: usize) -> String {

@@ -7,8 +7,9 @@ use super::markup::{
     Mark, NOT_MEASURED, delay_name, finite, full_name, individual_look, legend, look_of_delay, measured, name, nothing,
     sentence, written,
 };
-use super::svg::{Anchor, Svg, num};
+use super::svg::{Anchor, Svg};
 use super::value::{Mistake, Pose, Report};
+use crate::markup::px;
 
 /// Most mistakes that are drawn; the page says how many it leaves out.
 pub const MISTAKES_MAX: usize = 60;
@@ -177,7 +178,7 @@ fn trail(svg: &mut Svg, view: &View, poses: &[Pose], individual: usize) {
 fn skeleton(svg: &mut Svg, view: &View, keypoints: &[Option<[f64; 2]>], edges: &[(usize, usize)], look: &str) {
     let mut places = vec![None; keypoints.len().min(KEYPOINTS_MAX)];
     for (index, point) in seen(keypoints) {
-        places[index] = Some(view.place(point).map(num));
+        places[index] = Some(view.place(point).map(px));
     }
     let end = |index: usize| places.get(index).and_then(Option::as_ref);
     let (mut bones, mut points) = (String::new(), String::new());

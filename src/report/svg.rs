@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::markup::escaped;
+use crate::markup::{escaped, px};
 
 /// A drawing in the making, in pixels.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) enum Anchor {
 
 impl Svg {
     pub(super) fn rect(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], class: &str) {
-        let [x, y, width, height] = [x, y, width.max(0.0), height.max(0.0)].map(num);
+        let [x, y, width, height] = [x, y, width.max(0.0), height.max(0.0)].map(px);
         let place = format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"");
         let _ = write!(self.body, "<rect class=\"{class}\" {place}/>");
     }
@@ -32,9 +32,9 @@ impl Svg {
     /// A line through all points.
     pub(super) fn line(&mut self, points: &[[f64; 2]], class: &str) {
         let Some((first, rest)) = points.split_first() else { return };
-        let mut path = format!("M{} {}", num(first[0]), num(first[1]));
+        let mut path = format!("M{} {}", px(first[0]), px(first[1]));
         for point in rest {
-            let _ = write!(path, "L{} {}", num(point[0]), num(point[1]));
+            let _ = write!(path, "L{} {}", px(point[0]), px(point[1]));
         }
         self.path(&path, class);
     }
@@ -45,7 +45,7 @@ impl Svg {
     }
 
     pub(super) fn circle(&mut self, [x, y]: [f64; 2], radius: f64, class: &str) {
-        let place = format!("cx=\"{}\" cy=\"{}\" r=\"{}\"", num(x), num(y), num(radius));
+        let place = format!("cx=\"{}\" cy=\"{}\" r=\"{}\"", px(x), px(y), px(radius));
         let _ = write!(self.body, "<circle class=\"{class}\" {place}/>");
     }
 
@@ -56,26 +56,19 @@ impl Svg {
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let place = format!("x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\"", num(x), num(y));
+        let place = format!("x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\"", px(x), px(y));
         let _ = write!(self.body, "<text class=\"{class}\" {place}>{}</text>", escaped(text));
     }
 
     /// Another drawing, cut off at its edges.
     pub(super) fn inset(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], inset: &Self) {
-        let place = format!("x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"", num(x), num(y), num(width), num(height));
+        let place = format!("x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"", px(x), px(y), px(width), px(height));
         let _ = write!(self.body, "<svg {place}>{}</svg>", inset.body);
     }
 
     /// `what` is read out to those who cannot see it.
     pub(super) fn finish(self, [width, height]: [f64; 2], what: &str) -> String {
-        let (size, what) = (format!("0 0 {} {}", num(width), num(height)), escaped(what));
+        let (size, what) = (format!("0 0 {} {}", px(width), px(height)), escaped(what));
         format!("<svg viewBox=\"{size}\" role=\"img\" aria-label=\"{what}\">{}</svg>", self.body)
     }
-}
-
-/// A tenth of a pixel is fine enough. What is not finite is no place: 0.
-pub(super) fn num(number: f64) -> String {
-    let rounded = (number * 10.0).round() / 10.0;
-    // Adding 0 takes the sign off −0.
-    if rounded.is_finite() { (rounded + 0.0).to_string() } else { "0".to_owned() }
 }

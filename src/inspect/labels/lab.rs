@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::{Action, Labelled, Track};
 use crate::corpus::spans;
-use crate::inspect::{Quantiles, frame_secs, is_unprintable};
+use crate::inspect::{Quantiles, frame_secs};
+use crate::markup::is_unprintable;
 
 /// Most places of one sort that are kept as examples.
 pub const PLACES_MAX: usize = 3;

@@ -7,8 +7,8 @@ use super::{
     BehaviorMeasures, CONTACT_BODY_LENGTHS, FOLLOWS_SECS, Histogram, Measures, Quantity, STEP_SECS,
     STILL_BODY_LENGTHS_PER_SEC, Share, Stage,
 };
-use crate::inspect::is_unprintable;
 use crate::inspect::text::shortened;
+use crate::markup::is_unprintable;
 use crate::words::{count, percent};
 
 /// Columns stand this far apart.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{FAINT_INK, INK};
-use crate::inspect::is_unprintable;
+use crate::markup::{escaped, px};
 
 /// Width of an average character, as a share of its size, of the widest font that a viewer is likely to choose.
 const CHAR_WIDTH: f64 = 0.6;
@@ -67,12 +67,12 @@ impl Style {
 
 impl Svg {
     pub(super) fn rect(&mut self, [x, y]: [f64; 2], [width, height]: [f64; 2], fill: &str) {
-        let [x, y, width, height] = [x, y, width.max(0.0), height.max(0.0)].map(num);
+        let [x, y, width, height] = [x, y, width.max(0.0), height.max(0.0)].map(px);
         let _ = writeln!(self.body, r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>"#);
     }
 
     pub(super) fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], stroke: &str) {
-        let path = format!("M{} {}L{} {}", num(x1), num(y1), num(x2), num(y2));
+        let path = format!("M{} {}L{} {}", px(x1), px(y1), px(x2), px(y2));
         let _ = writeln!(self.body, r#"<path d="{path}" stroke="{stroke}"/>"#);
     }
 
@@ -94,14 +94,14 @@ impl Svg {
     /// A dot, or a ring.
     pub(super) fn dot(&mut self, [x, y]: [f64; 2], radius: f64, colour: &str, is_filled: bool) {
         let fill = if is_filled { colour } else { "#FFFFFF" };
-        let place = format!(r#"cx="{}" cy="{}" r="{}""#, num(x), num(y), num(radius));
+        let place = format!(r#"cx="{}" cy="{}" r="{}""#, px(x), px(y), px(radius));
         let _ = writeln!(self.body, r#"<circle {place} fill="{fill}" stroke="{colour}" stroke-width="1.4"/>"#);
     }
 
     /// Bars side by side from `x` on, each a [start, stop) in whole pixels, ascending; `y` is their middle.
     pub(super) fn bars(&mut self, [x, y]: [f64; 2], height: f64, runs: &[(u32, u32)], stroke: &str) {
         let Some(&(first, _)) = runs.first() else { return };
-        let mut path = format!("M{} {}", num(x + f64::from(first)), num(y));
+        let mut path = format!("M{} {}", px(x + f64::from(first)), px(y));
         let mut at = first;
         for &(start, stop) in runs {
             if start > at {
@@ -110,7 +110,7 @@ impl Svg {
             let _ = write!(path, "h{}", stop - start);
             at = stop;
         }
-        let _ = writeln!(self.body, r#"<path d="{path}" stroke="{stroke}" stroke-width="{}"/>"#, num(height));
+        let _ = writeln!(self.body, r#"<path d="{path}" stroke="{stroke}" stroke-width="{}"/>"#, px(height));
     }
 
     pub(super) fn text(&mut self, [x, y]: [f64; 2], anchor: Anchor, style: Style, text: &str) {
@@ -120,7 +120,7 @@ impl Svg {
             Anchor::End => r#" text-anchor="end""#,
         };
         let (class, text) = (style.class(), escaped(text));
-        let _ = writeln!(self.body, r#"<text x="{}" y="{}" class="{class}"{anchor}>{text}</text>"#, num(x), num(y));
+        let _ = writeln!(self.body, r#"<text x="{}" y="{}" class="{class}"{anchor}>{text}</text>"#, px(x), px(y));
     }
 
     /// Draws another over this.
@@ -129,7 +129,7 @@ impl Svg {
     }
 
     pub(super) fn finish(self, [width, height]: [f64; 2], what: &str) -> String {
-        let [width, height] = [width, height].map(num);
+        let [width, height] = [width, height].map(px);
         let font = "font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif";
         let mut style = format!("text{{{font};fill:{INK}}}path{{fill:none}}");
         for class in [Style::Title, Style::Heading, Style::Label, Style::Note, Style::Alarm] {
@@ -153,29 +153,5 @@ impl Svg {
 
 /// Points as an attribute holds them.
 fn places(points: &[[f64; 2]]) -> String {
-    points.iter().map(|[x, y]| format!("{},{}", num(*x), num(*y))).collect::<Vec<_>>().join(" ")
-}
-
-/// A tenth of a pixel is fine enough. What is not finite is no place: 0.
-fn num(number: f64) -> String {
-    let rounded = (number * 10.0).round() / 10.0;
-    // Adding 0 takes the sign off −0.
-    if rounded.is_finite() { (rounded + 0.0).to_string() } else { "0".to_string() }
-}
-
-/// Text as XML holds it; characters that XML forbids become a replacement character.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            char if is_unprintable(char) => safe.push('\u{fffd}'),
-            char => safe.push(char),
-        }
-    }
-    safe
+    points.iter().map(|[x, y]| format!("{},{}", px(*x), px(*y))).collect::<Vec<_>>().join(" ")
 }

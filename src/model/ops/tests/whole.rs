@@ -60,18 +60,18 @@ fn inputs(cages: usize, ticks: usize, individuals: usize, seed: u64) -> Inputs {
     }
 }
 
-/// The network of a model, of stored weights on another device.
-fn plain_network(model: &Model) -> Network {
+/// The network of a model, of stored weights.
+fn network(model: &Model) -> Network {
     let (card, weights, _) = bundle::read(&directory()).unwrap();
-    let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
+    let vb = VarBuilder::from_tensors(weights.tensors().unwrap().clone(), DType::F32, &Device::Cpu);
     let (parts, delays) = (card.vocabulary.0.len(), card.delays_ticks.len());
-    elsewhere(|| Network::new(&card.architecture, parts, model.ethogram(), delays, &vb).unwrap())
+    Network::new(&card.architecture, parts, model.ethogram(), delays, &vb).unwrap()
 }
 
 #[test]
 fn a_network_elsewhere_runs_whole_sequences_as_on_the_processor() {
     let model = Model::load(&directory()).unwrap();
-    let (fused, plain) = (model.network(), plain_network(&model));
+    let (fused, plain) = (network(&model), elsewhere(|| network(&model)));
     for individuals in [2, 3] {
         let (inputs, wiring) = (inputs(2, 30, individuals, 40), wiring(&model, individuals));
         let expected = fused.forward(&inputs, &wiring, None).unwrap();
@@ -83,7 +83,7 @@ fn a_network_elsewhere_runs_whole_sequences_as_on_the_processor() {
 #[test]
 fn a_network_elsewhere_steps_cages_out_of_phase_as_on_the_processor() {
     let model = Model::load(&directory()).unwrap();
-    let (fused, plain) = (model.network(), plain_network(&model));
+    let (fused, plain) = (network(&model), elsewhere(|| network(&model)));
     for individuals in [2, 3] {
         let wiring = wiring(&model, individuals);
         let slots = 2 * individuals + 1;
