@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-
 use super::corpora;
 use crate::corpus::Split;
 use crate::corpus::session::Session;
 use crate::model::Model;
 use crate::model::bundle;
 use crate::train::profile;
+use crate::train::validate::Answering;
 
 /// Measure what input a model knows and how long a history it needs, and write both into its card. `train` does so at
 /// its end; this is for a model that was trained before, or whose recordings have changed.
@@ -43,12 +42,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         corpus.split(split).map(|entry| Ok(Session::new(&corpora::load(&corpus, entry)?, corpus.ethogram())?)).collect()
     };
     let (trained, validation) = (sessions(Split::Train)?, sessions(Split::Validation)?);
-    let weights = args.model.join(bundle::WEIGHTS_FILE);
-    let weights = candle_core::safetensors::load(&weights, &crate::model::device::device())
-        .with_context(|| weights.display().to_string())?;
-    let card = model.card();
-    let (vocabulary, delays) = (&card.vocabulary, model.delays());
-    let warm_up = profile::warm_up(&validation, &card.architecture, vocabulary, model.ethogram(), delays, &weights)?;
+    let (card, delays) = (model.card(), model.delays());
+    let warm_up = profile::warm_up(Answering::of(&model), &validation)?;
     println!("F1 on validation by history (delays {:?})", delays.iter().map(|delay| delay.0).collect::<Vec<_>>());
     for reliability in &warm_up.reliability {
         let secs = f64::from(reliability.history_ticks) / crate::time::TICK_RATE_HZ;

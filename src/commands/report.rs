@@ -1,16 +1,13 @@
 //! `vibrissa report`
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
-use candle_core::Tensor;
 
 use super::corpora;
 use crate::corpus::session::Session;
 use crate::corpus::{Corpus, Split};
 use crate::model::Model;
-use crate::model::bundle;
 use crate::report::{Part, html};
 use crate::train::report::of_model;
 
@@ -65,7 +62,7 @@ impl Of {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let (model, weights) = read(&args.model)?;
+    let model = Model::load(&args.model)?;
     let corpus = corpora::open(&args.corpus, Some(&args.description))?;
     anyhow::ensure!(
         corpus.ethogram() == model.ethogram(),
@@ -74,16 +71,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         model.name()
     );
     let sessions = sessions(&corpus, &model, args.split)?;
-    let report = of_model(&model, &weights, args.split.part(), &sessions, usize::from(args.threads))?;
+    let report = of_model(&model, args.split.part(), &sessions, usize::from(args.threads))?;
     std::fs::write(&args.out, html(&report)).with_context(|| args.out.display().to_string())?;
     println!("{} on {} {} recordings: {}", model.name(), sessions.len(), report.part.name(), args.out.display());
     Ok(())
-}
-
-/// A checked model, and its weights for the way through whole recordings.
-fn read(directory: &Path) -> anyhow::Result<(Model, HashMap<String, Tensor>)> {
-    let (card, weights, hash) = bundle::read(directory)?;
-    Ok((Model::assemble(card, weights.clone(), hash, directory)?, weights))
 }
 
 fn sessions(corpus: &Corpus, model: &Model, of: Of) -> anyhow::Result<Vec<Session>> {

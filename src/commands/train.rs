@@ -11,7 +11,8 @@ use crate::corpus::cache::Cache;
 use crate::corpus::session::Session;
 use crate::corpus::{Corpus, Split};
 use crate::live::interrupt::interrupts;
-use crate::model::bundle::{self, Model};
+use crate::model::Model;
+use crate::model::blueprint::SystemName;
 use crate::train::config::TrainConfig;
 use crate::train::start::Donor;
 use crate::train::{Material, label_curve, train};
@@ -26,6 +27,10 @@ pub struct Args {
     /// How to train.
     #[arg(long, default_value = "configs/train.toml", value_name = "FILE")]
     config: PathBuf,
+    /// Another system than the configuration's, with its usual sizes: lstm, cnn, xgboost, xgboost-per-behavior or hhstf.
+    /// [default: what the configuration says, else hhstf]
+    #[arg(long, value_name = "SYSTEM")]
+    system: Option<SystemName>,
     /// The model directory to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -58,6 +63,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut config = TrainConfig::parse(&text).with_context(|| args.config.display().to_string())?;
     config.schedule.seed = args.seed.unwrap_or(config.schedule.seed);
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
+    if let Some(system) = args.system {
+        config.choose(system);
+    }
     config.check().context("on the command line")?;
     let donor = args.from.as_deref().map(donor).transpose()?;
     if let Some(donor) = &donor {
@@ -80,13 +88,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// A model that could also run: its weights are those of its card.
-fn donor(model: &Path) -> anyhow::Result<Donor> {
-    let (card, weights, hash) = bundle::read(model)?;
-    Model::assemble(card.clone(), weights.clone(), hash, model)?;
-    Ok(Donor { card, weights })
+fn donor(directory: &Path) -> anyhow::Result<Donor> {
+    let model = Model::load(directory)?;
+    let weights = model.weights().tensors().with_context(|| directory.display().to_string())?.clone();
+    Ok(Donor { card: model.card().clone(), weights })
 }
 
-fn material(corpus: &Corpus, cache: &Cache, crop_ticks: usize) -> anyhow::Result<Material> {
+pub(super) fn material(corpus: &Corpus, cache: &Cache, crop_ticks: usize) -> anyhow::Result<Material> {
     let mut defaults = None;
     let mut sessions = |split| -> anyhow::Result<Vec<Session>> {
         let mut sessions = Vec::new();
@@ -143,7 +151,7 @@ fn material(corpus: &Corpus, cache: &Cache, crop_ticks: usize) -> anyhow::Result
 }
 
 /// Set at the first Ctrl-C or SIGTERM; the second ends the process at once.
-fn stop_when_interrupted() -> anyhow::Result<Arc<AtomicBool>> {
+pub(super) fn stop_when_interrupted() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let (flag, interrupted) = (Arc::clone(&stop), interrupts()?);
     std::thread::Builder::new().name("stop".into()).spawn(move || {

@@ -191,6 +191,25 @@ impl Session {
         })
     }
 
+    /// What tells this session from any other: its points, labels and what they are of.
+    ///
+    /// # Errors
+    /// As [`Session::stretch`].
+    pub fn digest(&self) -> Result<blake3::Hash, SessionError> {
+        let mut hasher = blake3::Hasher::new();
+        let Self { name, skeleton, individual_names, cells, ticks, .. } = self;
+        hasher.update(format!("{name} {skeleton:?} {individual_names:?} {cells:?} {ticks}").as_bytes());
+        hasher.update(self.truth.bytes()).update(self.labelled.bytes());
+        for first in (0..self.ticks).step_by(READ_TICKS) {
+            for point in self.stretch(first, READ_TICKS.min(self.ticks - first))?.iter() {
+                for number in [point.x, point.y, point.confidence] {
+                    hasher.update(&number.to_le_bytes());
+                }
+            }
+        }
+        Ok(hasher.finalize())
+    }
+
     /// I × K points of the ticks from `first` on, tick by tick, in body lengths.
     ///
     /// # Errors

@@ -59,6 +59,24 @@ impl Checkpoint {
         Self { folder: model_directory.join(FOLDER) }
     }
 
+    /// Whether there is anything to resume.
+    pub fn exists(&self) -> bool {
+        self.folder.join(STATE_FILE).exists()
+    }
+
+    /// Removes all that could be resumed.
+    ///
+    /// # Errors
+    /// A folder that cannot be removed.
+    pub fn remove(&self) -> anyhow::Result<()> {
+        match std::fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| self.folder.display().to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Writes the state last, and everything under another name first: an interrupted save leaves the previous one.
     pub fn save(&self, state: &RunState, optimiser: &Optimiser, best: &HashMap<String, Tensor>) -> anyhow::Result<()> {
         let within = || self.folder.display().to_string();

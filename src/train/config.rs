@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 pub use super::augment::config::Augmentation;
-use crate::model::architecture::{Architecture, ArchitectureError};
+use crate::model::architecture::ArchitectureError;
+use crate::model::blueprint::{Blueprint, SystemName};
 use crate::time::{DelayTicks, WINDOW_TICKS};
 
 /// How a model is trained. Every key has the default given at its field's [`Default`].
@@ -23,6 +24,9 @@ pub struct TrainConfig {
     pub loss: LossConfig,
     #[serde(default)]
     pub augmentation: Augmentation,
+    /// Of trees; networks do not look at it, and trees look at seed and threads of the schedule only.
+    #[serde(default)]
+    pub boosting: Boosting,
     /// Of a training that starts from another model; any other does not look at it.
     #[serde(default)]
     pub adaptation: Adaptation,
@@ -36,9 +40,9 @@ pub struct TrainConfig {
     /// is chance.
     #[serde(default = "default_bouts_min")]
     pub bouts_min: usize,
-    /// Sizes of the new network; they go into the model's own card.
+    /// Which system to train, and its sizes; they go into the model's own card.
     #[serde(default)]
-    pub architecture: Architecture,
+    pub architecture: Blueprint,
     /// What the file itself says, and what has its default.
     #[serde(skip)]
     stated: Stated,
@@ -144,6 +148,43 @@ impl Default for LossConfig {
     }
 }
 
+/// How trees are boosted.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Boosting {
+    /// Most trees of each output.
+    pub rounds: u32,
+    /// Stop when so many rounds brought no better log loss on validation; 0 goes on to the end.
+    pub patience_rounds: u32,
+    pub depth: u32,
+    pub learning_rate: f64,
+    /// Rows that each tree is grown of, and columns.
+    pub rows_share: f64,
+    pub columns_share: f64,
+    /// Least sum of p · (1 − p) in a leaf.
+    pub child_weight_min: f64,
+    /// Bins into which a column is cut.
+    pub bins: u32,
+    /// Most labelled rows of pairs, and of animals, about: ticks are left out evenly.
+    pub rows_max: u32,
+}
+
+impl Default for Boosting {
+    fn default() -> Self {
+        Self {
+            rounds: 200,
+            patience_rounds: 30,
+            depth: 5,
+            learning_rate: 0.08,
+            rows_share: 0.5,
+            columns_share: 0.3,
+            child_weight_min: 10.0,
+            bins: 64,
+            rows_max: 150_000,
+        }
+    }
+}
+
 /// How a model takes in a new corpus without forgetting what it knows, see [`super::adaptation`].
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -187,11 +228,19 @@ impl TrainConfig {
         Ok(config)
     }
 
+    /// Trains this system: with the sizes of the configuration where they are of it, else with its usual ones.
+    pub fn choose(&mut self, system: SystemName) {
+        if self.architecture.system() != system {
+            self.architecture = Blueprint::of(system);
+            self.stated.architecture = true;
+        }
+    }
+
     /// Takes over sizes and delays of the network to start from.
     ///
     /// # Errors
     /// A configuration whose text asks for others, and a crop that is too short for these delays.
-    pub fn start_from(&mut self, architecture: &Architecture, delays: &[DelayTicks]) -> Result<(), ConfigError> {
+    pub fn start_from(&mut self, architecture: &Blueprint, delays: &[DelayTicks]) -> Result<(), ConfigError> {
         if self.stated.architecture && self.architecture != *architecture {
             let (expected, got) = (format!("{architecture:?}"), format!("{:?}", self.architecture));
             return Err(ConfigError::Donor { key: "architecture", expected, got });
@@ -219,8 +268,13 @@ impl TrainConfig {
         self.schedule.check()?;
         self.optimiser.check()?;
         self.loss.check()?;
+        self.boosting.check()?;
         self.adaptation.check()?;
         self.augmentation.check(within)?;
+        if let Blueprint::Ensemble(_) = self.architecture {
+            let expected = "a system that is trained".to_owned();
+            return Err(ConfigError::Bound { key: "architecture.system", expected, got: "ensemble".into() });
+        }
         Ok(self.architecture.check()?)
     }
 }
@@ -275,6 +329,20 @@ impl LossConfig {
     }
 }
 
+impl Boosting {
+    fn check(&self) -> Result<(), ConfigError> {
+        within("boosting.rounds", self.rounds, 1.0, 1e5)?;
+        within("boosting.patience_rounds", self.patience_rounds, 0.0, 1e5)?;
+        within("boosting.depth", self.depth, 1.0, 16.0)?;
+        within("boosting.learning_rate", self.learning_rate, 1e-6, 1.0)?;
+        within("boosting.rows_share", self.rows_share, 1e-3, 1.0)?;
+        within("boosting.columns_share", self.columns_share, 1e-3, 1.0)?;
+        within("boosting.child_weight_min", self.child_weight_min, 0.0, 1e9)?;
+        within("boosting.bins", self.bins, 2.0, 1024.0)?;
+        within("boosting.rows_max", self.rows_max, 100.0, 1e8)
+    }
+}
+
 impl Adaptation {
     fn check(&self) -> Result<(), ConfigError> {
         within("adaptation.heads_epochs", self.heads_epochs, 0.0, 1e5)?;
@@ -286,6 +354,7 @@ impl Adaptation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::architecture::Architecture;
 
     #[test]
     fn a_value_out_of_bounds_is_named_with_its_key() {
@@ -301,7 +370,7 @@ mod tests {
 
     #[test]
     fn what_a_configuration_leaves_out_is_that_of_the_model_to_start_from() {
-        let theirs = Architecture { channels: 128, ..Architecture::default() };
+        let theirs: Blueprint = Architecture { channels: 128, ..Architecture::default() }.into();
         let delays = [0, 30].map(DelayTicks);
         let mut config = TrainConfig::parse("").unwrap();
         config.start_from(&theirs, &delays).unwrap();
@@ -319,6 +388,6 @@ mod tests {
             toml::to_string(&std::collections::BTreeMap::from([("architecture", Architecture::default())])).unwrap();
         let mut config = TrainConfig::parse(&text).unwrap();
         assert!(config.start_from(&theirs, &delays).unwrap_err().to_string().starts_with("architecture: expected"));
-        assert!(config.start_from(&Architecture::default(), &delays).is_ok());
+        assert!(config.start_from(&Blueprint::default(), &delays).is_ok());
     }
 }

@@ -1,20 +1,16 @@
 //! From weights to a model that can be believed: scores become probabilities, and get the thresholds at which bouts are
 //! told and triggers fire. All of it is learned on validation recordings.
 
-use std::collections::HashMap;
-
-use anyhow::Context;
-use candle_core::{Device, Tensor};
-
 use super::rules::{self, DelayScores, SessionScores};
 use crate::behavior::{Behavior, Ethogram};
 use crate::corpus::flags::Flags;
 use crate::corpus::session::Session;
-use crate::model::heads::output_rows;
-use crate::model::trust::{Calibrated, TriggerAdvice, TriggerChoice};
+use crate::model::trust::{Calibrated, LogitLine, TriggerAdvice, TriggerChoice};
+use crate::model::weights::Weights;
 use crate::output::decoder::DecodeRule;
+use crate::output::gate::TriggerRule;
 use crate::score::calibration::{self, Calibration, Reliability, Sample, cross_fitted, logit};
-use crate::score::triggers::{self, Grid, Point, Trace};
+use crate::score::triggers::{self, Grid, Point, Trace, TriggerTally};
 use crate::time::DelayTicks;
 
 /// False triggers an hour of one animal or pair that a loop may tolerate: one in an hour, in ten minutes, in three.
@@ -30,7 +26,7 @@ const FOLDS: usize = 5;
 #[derive(Debug)]
 pub struct Fitted {
     /// With the calibration in them.
-    pub weights: HashMap<String, Tensor>,
+    pub weights: Weights,
     /// Calibrated.
     pub scores: Vec<SessionScores>,
     /// By delay, then by behavior, as all below.
@@ -69,11 +65,7 @@ pub struct Validation<'a> {
 ///
 /// # Errors
 /// Weights without the rows that the ethogram has.
-pub fn fit(
-    validation: Validation<'_>,
-    mut scores: Vec<SessionScores>,
-    mut weights: HashMap<String, Tensor>,
-) -> anyhow::Result<Fitted> {
+pub fn fit(validation: Validation<'_>, mut scores: Vec<SessionScores>, mut weights: Weights) -> anyhow::Result<Fitted> {
     let Validation { sessions, ethogram, delays, bouts_min } = validation;
     let calibrations =
         by_delay_and_behavior(validation, |delay, behavior| calibrate(validation, &scores, delay, behavior));
@@ -83,7 +75,8 @@ pub fn fit(
             of_delay.iter().map(|fit| Calibration { slope: fit.card.slope, offset: fit.card.offset }).collect()
         })
         .collect();
-    fold(&mut weights, ethogram, &applied)?;
+    let lines: Vec<Vec<LogitLine>> = applied.iter().map(|of_delay| of_delay.iter().map(line).collect()).collect();
+    weights.calibrate(ethogram, &lines)?;
     for (session, scored) in sessions.iter().zip(&mut scores) {
         let columns = scored.delays * scored.cells;
         for (at, score) in scored.scores.iter_mut().enumerate() {
@@ -95,6 +88,10 @@ pub fn fit(
     let rules = rules::fit(sessions, &scores, ethogram, delays, bouts_min);
     let triggers = by_delay_and_behavior(validation, |delay, behavior| advise(validation, &scores, delay, behavior));
     Ok(Fitted { weights, scores, calibrations, rules, triggers })
+}
+
+fn line(&Calibration { slope, offset }: &Calibration) -> LogitLine {
+    LogitLine { slope, offset }
 }
 
 pub(super) fn by_delay_and_behavior<T: Send>(
@@ -139,43 +136,27 @@ fn calibrate(validation: Validation<'_>, scores: &[SessionScores], delay: usize,
     CalibrationFit { card, before, after }
 }
 
-/// Puts slopes and offsets into the last layers. A pair's logit is the mean of both orders, which a slope and an offset
-/// on both change alike.
-fn fold(
-    weights: &mut HashMap<String, Tensor>,
-    ethogram: &Ethogram,
-    calibrations: &[Vec<Calibration>],
-) -> anyhow::Result<()> {
-    let rows = output_rows(ethogram, calibrations.len());
-    let mut layers: HashMap<String, Vec<f32>> = HashMap::new();
-    for (row, calibration) in rows.iter().flatten().zip(calibrations.iter().flatten()) {
-        for (name, is_bias) in [(&row.weight, false), (&row.bias, true)] {
-            let stored = weights.get(name).with_context(|| format!("expected weights with {name}, got none"))?;
-            let width = stored.elem_count() / stored.dim(0)?;
-            let values = match layers.entry(name.clone()) {
-                std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-                std::collections::hash_map::Entry::Vacant(entry) => entry.insert(stored.flatten_all()?.to_vec1()?),
-            };
-            for value in &mut values[row.row * width..(row.row + 1) * width] {
-                let offset = if is_bias { calibration.offset } else { 0.0 };
-                *value = calibration.slope.mul_add(f64::from(*value), offset) as f32;
-            }
-        }
-    }
-    for (name, values) in layers {
-        let shape = weights[&name].shape().clone();
-        weights.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?);
-    }
-    Ok(())
+/// How a trigger does on sessions with these scores, at a delay by its index.
+pub fn measure_trigger(
+    sessions: &[Session],
+    scores: &[SessionScores],
+    (delay, ticks): (usize, DelayTicks),
+    behavior: Behavior,
+    rule: TriggerRule,
+) -> TriggerTally {
+    let columns = columns(sessions, scores, delay, behavior);
+    let traces: Vec<Trace> = columns.iter().map(Column::trace).collect();
+    TriggerTally::of(&traces, ticks, rule)
+}
+
+fn columns(sessions: &[Session], scores: &[SessionScores], delay: usize, behavior: Behavior) -> Vec<Column> {
+    let of_session = |(session, scored)| Column::all(session, scored, delay, behavior);
+    sessions.iter().zip(scores).flat_map(of_session).collect()
 }
 
 fn advise(validation: Validation<'_>, scores: &[SessionScores], delay: usize, behavior: Behavior) -> TriggerFit {
     let Validation { sessions, delays, bouts_min, .. } = validation;
-    let columns: Vec<Column> = sessions
-        .iter()
-        .zip(scores)
-        .flat_map(|(session, scored)| Column::all(session, scored, delay, behavior))
-        .collect();
+    let columns = columns(sessions, scores, delay, behavior);
     let traces: Vec<Trace> = columns.iter().map(Column::trace).collect();
     let Ok(curve) = triggers::curve(&traces, delays[delay], &Grid::default()) else {
         return TriggerFit::default();
@@ -234,7 +215,9 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
+    use std::collections::HashMap;
+
+    use candle_core::{DType, Device, Tensor};
     use candle_nn::VarBuilder;
 
     use super::*;
@@ -270,13 +253,13 @@ mod tests {
             let inputs = inputs.finish(1, TICKS, &Device::Cpu).unwrap();
             network.forward(&inputs, &wiring, None).unwrap().flatten_all().unwrap().to_vec1().unwrap()
         };
-        let mut weights = variables.tensors().unwrap();
-        let before = logits(&weights);
-        let all: Vec<Vec<Calibration>> =
-            (0..2).map(|delay| (0..4).map(|behavior| calibration(delay, behavior)).collect()).collect();
-        fold(&mut weights, &ethogram, &all).unwrap();
+        let mut weights = Weights::from(variables.tensors().unwrap());
+        let before = logits(weights.tensors().unwrap());
+        let all: Vec<Vec<LogitLine>> =
+            (0..2).map(|delay| (0..4).map(|behavior| line(&calibration(delay, behavior))).collect()).collect();
+        weights.calibrate(&ethogram, &all).unwrap();
         let cells = ethogram.cells(2);
-        for (at, (before, after)) in before.iter().zip(logits(&weights)).enumerate() {
+        for (at, (before, after)) in before.iter().zip(logits(weights.tensors().unwrap())).enumerate() {
             let (delay, cell) = (at / cells.len() % 2, at % cells.len());
             let Calibration { slope, offset } = calibration(delay, usize::from(cells[cell].behavior.0));
             let expected = slope * f64::from(*before) + offset;
@@ -287,7 +270,7 @@ mod tests {
                 cells[cell]
             );
         }
-        assert!(fold(&mut HashMap::new(), &ethogram, &all).is_err(), "weights without heads");
+        assert!(Weights::from(HashMap::new()).calibrate(&ethogram, &all).is_err(), "weights without heads");
     }
 
     #[test]

@@ -12,8 +12,9 @@ use anyhow::Context;
 
 use self::mask::Mask;
 use super::config::TrainConfig;
-use super::{Material, adaptation, train, validate};
-use crate::model::bundle;
+use super::validate::{self, Answering};
+use super::{Material, adaptation, train};
+use crate::model::Model;
 use crate::time::TICK_RATE_HZ;
 
 /// In the folder of the curve.
@@ -88,11 +89,9 @@ fn point(
     let folder = out.join(format!("labels-{}", asked(bouts)));
     train(material, config, &folder, false, stop)?;
     let Material { validation, ethogram, .. } = material;
-    let (card, weights, _) = bundle::read(&folder)?;
-    let (delays, threads) = (&card.delays_ticks, config.schedule.threads as usize);
-    let scores =
-        validate::scores(validation, &card.architecture, &card.vocabulary, ethogram, delays, &weights, threads)?;
-    let f1 = validate::best_f1(validation, &scores, ethogram, delays);
+    let model = Model::load(&folder)?;
+    let scores = validate::scores(Answering::of(&model), validation, config.schedule.threads as usize)?;
+    let f1 = validate::best_f1(validation, &scores, ethogram, model.delays());
     let looked_for = adaptation::looked_for(validation, ethogram);
     let lab_average = f1.iter().map(|f1| adaptation::lab_averaged(f1, ethogram, &looked_for)).collect();
     Ok(Point { bouts, mask, f1, lab_average })
@@ -170,7 +169,7 @@ fn table(points: &[Point], config: &TrainConfig) -> String {
 mod tests {
     use super::*;
     use crate::behavior::{Ethogram, Kind};
-    use crate::model::bundle::Model;
+    use crate::model::bundle::{self, Model};
     use crate::output::decoder::DecodeRule;
     use crate::train::samples::{self, config, label_set};
     use crate::train::start::Donor;
@@ -205,7 +204,7 @@ mod tests {
         card.rules.get_mut("Lab").unwrap().insert("rear".to_owned(), vec![rule; 2]);
 
         let mut new = material(1, label_set("New", &[("chase", Kind::Directed)]));
-        new.start_from(Donor { card: card.clone(), weights }).unwrap();
+        new.start_from(Donor { card: card.clone(), weights: weights.tensors().unwrap().clone() }).unwrap();
         let labelled = new.train[0].labelled.clone();
         // The stretch around one bout may hold the other one.
         let one = Mask::of_bouts(&new.train, &new.ethogram, 1, config.schedule.seed).bouts[2].to_string();

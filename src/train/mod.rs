@@ -2,9 +2,11 @@
 
 pub mod adaptation;
 pub mod augment;
+pub mod boosting;
 pub mod checkpoint;
 pub mod config;
 pub mod crops;
+pub mod finish;
 pub mod fit;
 pub mod hard;
 pub mod label_curve;
@@ -22,7 +24,7 @@ pub mod start;
 pub mod step;
 pub mod validate;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,20 +36,24 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::adaptation::pace::Pace;
 use self::checkpoint::{Checkpoint, EpochLog, RunState};
 use self::config::TrainConfig;
+use self::finish::Learned;
 use self::hard::HardBins;
 use self::loss::ClassWeights;
 use self::optimiser::Optimiser;
 use self::standard::Standard;
 use self::start::{Donor, Outline};
 use self::step::Stepper;
+use self::validate::{Answering, Quality};
 use crate::behavior::Ethogram;
 use crate::corpus::session::Session;
+use crate::features;
 use crate::model::budget::Budget;
-use crate::model::bundle::{self, Card, Provenance};
+use crate::model::device::device;
 use crate::model::variables::Variables;
+use crate::model::weights::Weights;
 use crate::model::wiring::{HeadCounts, Vocabulary};
 use crate::stream::StreamDefaults;
-use crate::time::{TICK_RATE_HZ, WINDOW_TICKS};
+use crate::time::WINDOW_TICKS;
 
 /// What a training starts from.
 #[derive(Debug)]
@@ -93,6 +99,9 @@ pub fn train(
     stop: &AtomicBool,
 ) -> anyhow::Result<()> {
     anyhow::ensure!(!material.validation.is_empty(), "expected at least one validation recording, got none");
+    if !config.architecture.is_network() {
+        return boosting::train(material, config, out, stop);
+    }
     let mut run = Run::start(material, config, out, resume)?;
     let epochs = config.stop_after_epochs.map_or(config.schedule.epochs, |stop| stop.min(config.schedule.epochs));
     while run.state.epochs_done < epochs && !stop.load(Ordering::Relaxed) && !run.has_stalled() {
@@ -121,7 +130,7 @@ impl<'a> Run<'a> {
         let variables = Variables::new(config.schedule.seed);
         let (sessions, ethogram) = (&material.train, &material.ethogram);
         let confidence_min = material.confidence_min;
-        let standard = Standard::measure(sessions, config.architecture.statistics)?;
+        let standard = Standard::measure(sessions, &config.architecture)?;
         let mut stepper =
             Stepper::new(config, sessions, ethogram, &vocabulary, &variables, confidence_min, standard.clone())?;
         let pace = match &material.donor {
@@ -140,7 +149,7 @@ impl<'a> Run<'a> {
         let mut optimiser = Optimiser::new(&variables, config.optimiser.clone(), steps_total)?;
         say_budget(material, config);
         let checkpoint = Checkpoint::of(out);
-        let fingerprint = fingerprint(material, config, &standard)?;
+        let fingerprint = fingerprint(material, config)?;
         let (state, best) = if resume {
             checkpoint.load(&mut optimiser, &fingerprint)?
         } else {
@@ -200,7 +209,7 @@ impl<'a> Run<'a> {
             self.checkpoint.save(&self.state, &self.optimiser, &self.best)?;
         }
         let averages = self.standard.fold(self.optimiser.averages()?)?;
-        let (score, by_delay) = self.validate(&averages)?;
+        let Quality { mean: score, by_delay } = self.validate(&averages)?;
         let mean = |sum: f64| sum / f64::from(steps.max(1));
         let log = EpochLog {
             number: epoch,
@@ -232,164 +241,35 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Lab-averaged frame F1 at the best thresholds: the mean over delays, and each.
-    fn validate(&self, weights: &HashMap<String, Tensor>) -> anyhow::Result<(f64, Vec<f64>)> {
+    /// See [`validate::Quality`].
+    fn validate(&self, weights: &HashMap<String, Tensor>) -> anyhow::Result<Quality> {
         let Material { validation, ethogram, .. } = self.material;
-        let delays = &self.config.delays_ticks;
-        let (scores, looked_for) = (self.scores(weights)?, adaptation::looked_for(validation, ethogram));
-        let by_delay: Vec<f64> = validate::best_f1(validation, &scores, ethogram, delays)
-            .iter()
-            .map(|by_behavior| adaptation::lab_averaged(by_behavior, ethogram, &looked_for))
-            .collect();
-        Ok((by_delay.iter().sum::<f64>() / by_delay.len() as f64, by_delay))
-    }
-
-    fn scores(&self, weights: &HashMap<String, Tensor>) -> anyhow::Result<Vec<rules::SessionScores>> {
-        validate::scores(
-            &self.material.validation,
-            &self.config.architecture,
-            &self.vocabulary,
-            &self.material.ethogram,
-            &self.config.delays_ticks,
-            weights,
-            self.config.schedule.threads as usize,
-        )
-    }
-
-    /// The recordings that the weights have seen, those of the model that they began with included.
-    fn trained_recordings(&self) -> Vec<String> {
-        let donor = self.material.donor.as_ref().map(|donor| &donor.card.provenance.train_recordings);
-        let mut trained = names(&self.material.train);
-        for more in donor.into_iter().flatten() {
-            if !trained.contains(more) {
-                trained.push(more.clone());
-            }
-        }
-        trained
+        let (blueprint, delays) = (&self.config.architecture, &self.config.delays_ticks);
+        let weights = Weights::from(weights.clone());
+        let system = weights.system(blueprint, self.vocabulary.0.len(), ethogram, delays.len(), &device())?;
+        let answering = Answering {
+            system: system.as_ref(),
+            has_statistics: blueprint.has_statistics(),
+            vocabulary: &self.vocabulary,
+            ethogram,
+            delays,
+        };
+        let scores = validate::scores(answering, validation, self.config.schedule.threads as usize)?;
+        Ok(Quality::of(validation, &scores, ethogram, delays))
     }
 
     /// Fits the decoding rules and writes the model.
-    fn finish(mut self) -> anyhow::Result<()> {
-        println!("fitting thresholds on {} validation recordings", self.material.validation.len());
-        let scores = self.scores(&self.best)?;
-        let Material { validation, ethogram, .. } = self.material;
-        let delays = &self.config.delays_ticks;
-        // What these recordings cannot say stays as another model said it.
-        let unseen = match &self.material.donor {
-            Some(_) => adaptation::not_looked_for(self.material.train.iter().chain(validation), ethogram),
-            None => Vec::new(),
-        };
-        for (behavior, set, spec) in ethogram.behaviors() {
-            let bouts: usize = validation.iter().map(|session| session.bouts(behavior)).sum();
-            let is_kept = unseen.contains(&(ethogram.label_sets()[set].name.clone(), spec.name.clone()));
-            if bouts < self.config.bouts_min && !is_kept {
-                let (set, least) = (&ethogram.label_sets()[set].name, self.config.bouts_min);
-                println!(
-                    "{set} {}: {bouts} bouts on validation, expected at least {least}: it is never told",
-                    spec.name
-                );
-            }
-        }
-        let validated = fit::Validation { sessions: validation, ethogram, delays, bouts_min: self.config.bouts_min };
-        let mut fitted = fit::fit(validated, scores, std::mem::take(&mut self.best))?;
-        let (architecture, noise) = (&self.config.architecture, self.config.augmentation.jitter_max as f32);
-        let warm_up = profile::warm_up(validation, architecture, &self.vocabulary, ethogram, delays, &fitted.weights)?;
-        let mut rules = by_behavior(ethogram, &fitted.rules, |rule| *rule);
-        let mut calibration = by_behavior(ethogram, &fitted.calibrations, |fit| fit.card.clone());
-        let mut triggers = by_behavior(ethogram, &fitted.triggers, |fit| fit.card.clone());
-        if let Some(donor) = &self.material.donor {
-            adaptation::keep(&mut rules, &donor.card.rules, &unseen);
-            adaptation::keep(&mut calibration, &donor.card.calibration, &unseen);
-            adaptation::keep(&mut triggers, &donor.card.triggers, &unseen);
-        }
-        // The report is about the rules of the card.
-        for (behavior, set, spec) in ethogram.behaviors() {
-            let of_card = &rules[&ethogram.label_sets()[set].name][&spec.name];
-            for (of_delay, rule) in fitted.rules.iter_mut().zip(of_card) {
-                of_delay[usize::from(behavior.0)] = *rule;
-            }
-        }
-        let card = Card {
-            name: self.out.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
-            feature_version: crate::features::VERSION,
-            tick_rate_hz: TICK_RATE_HZ,
-            delays_ticks: delays.clone(),
-            confidence_min: self.material.confidence_min,
-            architecture: self.config.architecture.clone(),
-            vocabulary: self.vocabulary.clone(),
-            label_sets: ethogram.label_sets().to_vec(),
-            defaults: self.material.defaults.clone(),
-            rules,
-            calibration,
-            triggers,
-            weights_hash: String::new(),
-            provenance: Provenance {
-                corpus: self.material.corpus.clone(),
-                source: self.material.source.clone(),
-                train_recordings: self.trained_recordings(),
-                validation_recordings: names(validation),
-                seed: self.config.schedule.seed,
-                epochs: self.state.best_epoch,
-                software: concat!("vibrissa ", env!("CARGO_PKG_VERSION")).into(),
-            },
-            // `evaluate --record` measures them, decoded as they are live.
-            range: Some(profile::range(self.material.train.iter().chain(validation), noise)?),
-            warm_up: Some(warm_up),
-            scores: BTreeMap::new(),
-        };
-        bundle::save(self.out, &card, &fitted.weights)?;
-        self.report(&fitted)?;
-        println!(
-            "wrote {} (epoch {}, validation F1 {:.4})",
-            self.out.display(),
-            self.state.best_epoch,
-            self.state.best_score
-        );
-        Ok(())
+    fn finish(self) -> anyhow::Result<()> {
+        let RunState { epochs, best_epoch, .. } = self.state;
+        let (weights, vocabulary) = (self.best.into(), self.vocabulary);
+        let learned = Learned { weights, epochs, best_epoch, vocabulary, trained: Vec::new() };
+        finish::finish(self.material, self.config, self.out, learned)
     }
 }
 
 /// Ticks of a cage that a step looks at.
 fn ticks_per_step(schedule: &config::Schedule) -> f64 {
     f64::from(schedule.crops_per_step) * f64::from(schedule.crop_ticks)
-}
-
-/// The page of a run's report in its model directory.
-pub const REPORT_FILE: &str = "report.html";
-
-impl Run<'_> {
-    /// Writes the report of the model that was written.
-    fn report(&self, fitted: &fit::Fitted) -> anyhow::Result<()> {
-        let Material { train, validation, ethogram, .. } = self.material;
-        let (card, ..) = bundle::read(self.out)?;
-        let measured = report::Measured {
-            card: &card,
-            ethogram,
-            rules: &fitted.rules,
-            part: crate::report::Part::Validation,
-            sessions: validation,
-            scores: &fitted.scores,
-        };
-        let report = report::of_training(measured, train, &self.state, fitted);
-        let path = self.out.join(REPORT_FILE);
-        std::fs::write(&path, crate::report::html(&report)).with_context(|| path.display().to_string())?;
-        println!("report: {}", path.display());
-        Ok(())
-    }
-}
-
-/// Label set → behavior → one value for each delay, of values by delay and behavior.
-fn by_behavior<T, U>(
-    ethogram: &Ethogram,
-    values: &[Vec<T>],
-    of: impl Fn(&T) -> U,
-) -> BTreeMap<String, BTreeMap<String, Vec<U>>> {
-    let mut by_set = BTreeMap::<String, BTreeMap<_, _>>::new();
-    for (behavior, set, spec) in ethogram.behaviors() {
-        let of_delays = values.iter().map(|of_delay| of(&of_delay[usize::from(behavior.0)])).collect();
-        by_set.entry(ethogram.label_sets()[set].name.clone()).or_default().insert(spec.name.clone(), of_delays);
-    }
-    by_set
 }
 
 /// Says what of another model a training begins with, and how it goes on from there.
@@ -408,11 +288,15 @@ fn say_budget(material: &Material, config: &TrainConfig) {
     let individuals = material.train.first().map_or(2, |session| session.individuals);
     let keypoints = material.defaults.skeleton.keypoints().len();
     let heads = HeadCounts::of(&material.ethogram);
-    let budget = Budget::of(&config.architecture, heads, config.delays_ticks.len(), individuals, keypoints);
+    let Some(architecture) = config.architecture.hhstf() else {
+        println!("{}: reaches {} ticks", config.architecture.system(), config.architecture.receptive_field());
+        return;
+    };
+    let budget = Budget::of(architecture, heads, config.delays_ticks.len(), individuals, keypoints);
     println!(
         "network: reaches {} of {WINDOW_TICKS} ticks; a tick of {individuals} × {keypoints} costs {:.2} M multiply–adds, \
          {:.2} MB of weights and {:.2} MB of state read",
-        config.architecture.receptive_field(),
+        architecture.receptive_field(),
         budget.multiply_adds / 1e6,
         budget.weight_bytes / 1e6,
         budget.state_read_bytes / 1e6,
@@ -420,16 +304,16 @@ fn say_budget(material: &Material, config: &TrainConfig) {
 }
 
 /// What a checkpoint belongs to: another configuration, corpus or set of labels makes another run.
-fn fingerprint(material: &Material, config: &TrainConfig, standard: &Standard) -> candle_core::Result<String> {
+fn fingerprint(material: &Material, config: &TrainConfig) -> anyhow::Result<String> {
     let mut config = config.clone();
     config.stop_after_epochs = None;
+    // Of trees.
+    config.boosting = config::Boosting::default();
     let (train, validation) = (names(&material.train), names(&material.validation));
     let mut run = format!("{config:?} {:?} {train:?} {validation:?}", material.ethogram);
-    // Points and their scale show in the standard; weights of a checkpoint are those of its own.
-    let _ = write!(run, "{} {}", standard.fingerprint()?, material.confidence_min);
+    let _ = write!(run, "{} {}", features::VERSION, material.confidence_min);
     for session in material.train.iter().chain(&material.validation) {
-        let labels = blake3::Hasher::new().update(session.truth.bytes()).update(session.labelled.bytes()).finalize();
-        run.push_str(labels.to_hex().as_str());
+        run.push_str(session.digest()?.to_hex().as_str());
     }
     // It also says what is retained.
     if let Some(donor) = &material.donor {

@@ -1,29 +1,19 @@
 //! What a model's card says about trusting its verdicts: which input it knows, and how long a history it needs.
 
-use std::collections::HashMap;
-
-use candle_core::{DType, Tensor};
-use candle_nn::VarBuilder;
-
 use super::adaptation::{lab_averaged, looked_for};
-use super::crops;
-use crate::behavior::Ethogram;
+use super::validate::Answering;
 use crate::corpus::session::{Session, SessionError};
 use crate::features::range::{InputRange, RangeBuilder};
-use crate::model::architecture::Architecture;
 use crate::model::bundle::{Reliability, WarmUp};
-use crate::model::device::{device, one_thread_pool};
-use crate::model::inputs::InputsBuilder;
-use crate::model::network::Network;
+use crate::model::device::one_thread_pool;
 use crate::model::ops::kernels::sigmoid;
-use crate::model::wiring::{Vocabulary, Wiring};
 use crate::score::{Tally, best_threshold};
-use crate::time::{DelayTicks, WINDOW_TICKS};
+use crate::time::WINDOW_TICKS;
 
 /// Histories that are measured: half a second, one, two, five and seventeen.
 pub const HISTORIES_TICKS: [u32; 5] = [15, 30, 60, 150, WINDOW_TICKS as u32];
 
-/// Ticks between two beginnings in a session: even, so that every beginning has the half-rate parity of a new cage.
+/// Ticks between two beginnings in a session.
 const STRIDE_TICKS: usize = 128;
 
 /// A history is long enough when F1 falls short of a whole window's by no more than this share.
@@ -45,25 +35,17 @@ pub fn range<'a>(sessions: impl IntoIterator<Item = &'a Session>, noise: f32) ->
     Ok(builder.finish())
 }
 
-/// A network that is put before cages again and again, as if they had just been opened: how good its verdicts are after
+/// A system that is put before cages again and again, as if they had just been opened: how good its verdicts are after
 /// histories of each length, with the thresholds that are best for whole windows.
 ///
 /// # Errors
-/// A network that fails.
-pub fn warm_up(
-    sessions: &[Session],
-    architecture: &Architecture,
-    vocabulary: &Vocabulary,
-    ethogram: &Ethogram,
-    delays: &[DelayTicks],
-    weights: &HashMap<String, Tensor>,
-) -> anyhow::Result<WarmUp> {
-    let vb = VarBuilder::from_tensors(weights.clone(), DType::F32, &device());
-    let network = Network::new(architecture, vocabulary.0.len(), ethogram, delays.len(), &vb)?;
+/// A system that fails.
+pub fn warm_up(answering: Answering<'_>, sessions: &[Session]) -> anyhow::Result<WarmUp> {
+    let Answering { ethogram, delays, .. } = answering;
     let mut by_history: Vec<Vec<Row>> = vec![Vec::new(); HISTORIES_TICKS.len()];
     let pool = one_thread_pool("profile")?;
     for session in sessions {
-        let rows = pool.install(|| beginnings(session, &network, architecture, vocabulary, ethogram, delays))?;
+        let rows = pool.install(|| beginnings(answering, session))?;
         for (all, mut more) in by_history.iter_mut().zip(rows) {
             all.append(&mut more);
         }
@@ -118,24 +100,13 @@ struct Row {
 }
 
 /// Scores at the end of each history, from beginnings all over a session.
-fn beginnings(
-    session: &Session,
-    network: &Network,
-    architecture: &Architecture,
-    vocabulary: &Vocabulary,
-    ethogram: &Ethogram,
-    delays: &[DelayTicks],
-) -> anyhow::Result<Vec<Vec<Row>>> {
-    let parts = vocabulary.indices(&session.skeleton)?;
-    let wiring = Wiring::of_cells(&session.skeleton, parts, session.individuals, ethogram, &session.cells, &device())?;
+fn beginnings(answering: Answering<'_>, session: &Session) -> anyhow::Result<Vec<Vec<Row>>> {
+    let (wiring, delays) = (answering.wiring(session)?, answering.delays);
     let cells = session.cells.len();
     let mut rows = vec![Vec::new(); HISTORIES_TICKS.len()];
     let mut first = 0;
     while first + WINDOW_TICKS <= session.ticks {
-        let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
-        crops::inputs(session, first, WINDOW_TICKS, architecture.statistics, &mut inputs)?;
-        let logits = network.forward(&inputs.finish(1, WINDOW_TICKS, &device())?, &wiring, None)?;
-        let logits = logits.flatten_all()?.to_vec1::<f32>()?;
+        let logits = answering.logits(session, &wiring, first, WINDOW_TICKS)?;
         for (rows, &history) in rows.iter_mut().zip(&HISTORIES_TICKS) {
             let tick = history as usize - 1;
             for (delay, lag) in delays.iter().enumerate() {

@@ -10,17 +10,14 @@ mod compared;
 mod confusion;
 mod mistakes;
 
-use std::collections::HashMap;
 use std::ops::Range;
-
-use candle_core::Tensor;
 
 use self::behaviors::{Curve, amount};
 use self::compared::Compared;
-use super::checkpoint::{EpochLog, RunState};
+use super::checkpoint::EpochLog;
 use super::fit::Fitted;
 use super::rules::SessionScores;
-use super::validate;
+use super::validate::{self, Answering};
 use crate::behavior::{BehaviorSpec, Ethogram};
 use crate::corpus::session::Session;
 use crate::corpus::spans;
@@ -61,31 +58,23 @@ impl Measured<'_> {
 }
 
 /// The report of a run on the recordings that validate it. The curves are those that were fitted.
-pub fn of_training(validation: Measured<'_>, train: &[Session], state: &RunState, fitted: &Fitted) -> Report {
+pub fn of_training(validation: Measured<'_>, train: &[Session], epochs: &[EpochLog], fitted: &Fitted) -> Report {
     let curves = fitted.calibrations.iter().zip(&fitted.triggers).map(|(calibrations, triggers)| {
         calibrations.iter().zip(triggers).map(|(calibration, trigger)| Curve::of_fit(calibration, trigger)).collect()
     });
     let amounts: Vec<Amount> = validation.ethogram.behaviors().map(|(behavior, ..)| amount(train, behavior)).collect();
     let mut report = measure(validation, &amounts, &curves.collect::<Vec<_>>());
-    report.epochs = epochs(state);
+    report.epochs = of_epochs(epochs);
     report
 }
 
-/// The report of a finished model on recordings of a split. `weights` are the model's, for the parallel way through whole
-/// recordings.
+/// The report of a finished model on recordings of a split.
 ///
 /// # Errors
-/// A skeleton that the model does not know, and a network that fails.
-pub fn of_model(
-    model: &Model,
-    weights: &HashMap<String, Tensor>,
-    part: Part,
-    sessions: &[Session],
-    threads: usize,
-) -> anyhow::Result<Report> {
+/// A skeleton that the model does not know, and a system that fails.
+pub fn of_model(model: &Model, part: Part, sessions: &[Session], threads: usize) -> anyhow::Result<Report> {
     let (card, ethogram) = (model.card(), model.ethogram());
-    let Card { architecture, vocabulary, delays_ticks, .. } = card;
-    let scores = validate::scores(sessions, architecture, vocabulary, ethogram, delays_ticks, weights, threads)?;
+    let scores = validate::scores(Answering::of(model), sessions, threads)?;
     Ok(of_split(Measured { card, ethogram, rules: model.rules(), part, sessions, scores: &scores }))
 }
 
@@ -149,7 +138,7 @@ fn head(measured: Measured<'_>) -> Head {
     }
 }
 
-fn epochs(state: &RunState) -> Vec<Epoch> {
+fn of_epochs(epochs: &[EpochLog]) -> Vec<Epoch> {
     let epoch = |log: &EpochLog| Epoch {
         number: log.number,
         loss: Some(log.loss),
@@ -157,7 +146,7 @@ fn epochs(state: &RunState) -> Vec<Epoch> {
         gradient_norm: Some(log.gradient_norm),
         validation_f1: log.validation_f1.iter().map(|f1| Some(*f1)).collect(),
     };
-    state.epochs.iter().map(epoch).collect()
+    epochs.iter().map(epoch).collect()
 }
 
 /// A delay as long as the history has nothing to speak about yet.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::Material;
 use super::config::TrainConfig;
 use crate::behavior::{BehaviorSpec, Bout, Cell, Ethogram, Kind, LabelSet};
 use crate::corpus::session::Session;
@@ -73,7 +74,7 @@ pub fn config(crops_per_step: u32, threads: u32, drop_rate: f32) -> TrainConfig 
     config.schedule.crops_per_step = crops_per_step;
     config.schedule.threads = threads;
     config.optimiser.drop_rate = drop_rate;
-    config.architecture = Architecture {
+    let architecture = Architecture {
         node_channels: 16,
         node_heads: 2,
         pool_queries: 2,
@@ -88,8 +89,23 @@ pub fn config(crops_per_step: u32, threads: u32, drop_rate: f32) -> TrainConfig 
         head_channels: 32,
         statistics: false,
     };
+    config.architecture = architecture.into();
     config.check().unwrap();
     config
+}
+
+/// Of these sessions.
+pub fn material(train: Vec<Session>, validation: Vec<Session>, ethogram: Ethogram) -> Material {
+    Material {
+        train,
+        validation,
+        ethogram,
+        corpus: "sample".to_owned(),
+        source: "sample".to_owned(),
+        defaults: defaults(0),
+        confidence_min: 0.1,
+        donor: None,
+    }
 }
 
 /// The card of a network of this configuration, which never tells anything.

@@ -9,6 +9,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::crops;
 use crate::corpus::session::Session;
+use crate::model::blueprint::Blueprint;
 use crate::model::inputs::{Inputs, InputsBuilder, Statistics};
 use crate::model::variables::Variables;
 
@@ -22,8 +23,8 @@ const DEVIATION_MIN: f32 = 0.05;
 /// Mean and deviation of the channels of each layer that reads them.
 #[derive(Clone, Debug)]
 pub struct Standard {
-    selves: Channels,
-    pairs: Channels,
+    selves: Option<Channels>,
+    pairs: Option<Channels>,
     statistics: Option<[Channels; 2]>,
 }
 
@@ -43,11 +44,15 @@ enum Way {
 }
 
 impl Standard {
-    /// Over stretches of all sessions.
+    /// Over stretches of all sessions. Coordinates are in body lengths and need no standard.
     ///
     /// # Errors
     /// Sessions that cannot be read.
-    pub fn measure(sessions: &[Session], has_statistics: bool) -> anyhow::Result<Self> {
+    pub fn measure(sessions: &[Session], blueprint: &Blueprint) -> anyhow::Result<Self> {
+        if blueprint.hhstf().is_none() {
+            return Ok(Self { selves: None, pairs: None, statistics: None });
+        }
+        let has_statistics = blueprint.has_statistics();
         let names = ["graph.selves", "graph.pairs", "graph.self_statistics", "graph.pair_statistics"];
         let mut sums: [Sums; 4] = std::array::from_fn(|_| Sums::default());
         for session in sessions {
@@ -67,7 +72,7 @@ impl Standard {
         }
         let [selves, pairs, of_selves, of_pairs] = std::array::from_fn(|index| sums[index].channels(names[index]));
         let statistics = if has_statistics { Some([of_selves?, of_pairs?]) } else { None };
-        Ok(Self { selves: selves?, pairs: pairs?, statistics })
+        Ok(Self { selves: Some(selves?), pairs: Some(pairs?), statistics })
     }
 
     /// The inputs as training sees them.
@@ -81,7 +86,11 @@ impl Standard {
             }
             (_, statistics) => statistics,
         };
-        let (selves, pairs) = (self.selves.apply(&inputs.selves)?, self.pairs.apply(&inputs.pairs)?);
+        let apply = |channels: &Option<Channels>, x: Tensor| match channels {
+            Some(channels) => channels.apply(&x),
+            None => Ok(x),
+        };
+        let (selves, pairs) = (apply(&self.selves, inputs.selves)?, apply(&self.pairs, inputs.pairs)?);
         Ok(Inputs { selves, pairs, statistics, ..inputs })
     }
 
@@ -123,7 +132,7 @@ impl Standard {
     }
 
     fn all(&self) -> impl Iterator<Item = &Channels> {
-        [&self.selves, &self.pairs].into_iter().chain(self.statistics.iter().flatten())
+        [&self.selves, &self.pairs].into_iter().flatten().chain(self.statistics.iter().flatten())
     }
 }
 
@@ -195,6 +204,7 @@ impl Sums {
 mod tests {
     use super::*;
     use crate::behavior::{Ethogram, Kind};
+    use crate::model::architecture::Architecture;
     use crate::train::samples;
 
     fn session(body: usize) -> Session {
@@ -202,10 +212,14 @@ mod tests {
         samples::session(body, &ethogram, &ethogram.cells(2), 150)
     }
 
+    fn blueprint(statistics: bool) -> Blueprint {
+        Architecture { statistics, ..Architecture::default() }.into()
+    }
+
     #[test]
     fn what_training_sees_has_mean_0_and_deviation_1() {
         let sessions = [session(0), session(1)];
-        let standard = Standard::measure(&sessions[..1], true).unwrap();
+        let standard = Standard::measure(&sessions[..1], &blueprint(true)).unwrap();
         let mut builder = InputsBuilder::new(2, 3);
         crops::inputs(&sessions[0], 0, sessions[0].ticks, true, &mut builder).unwrap();
         let inputs = standard.apply(builder.finish(1, sessions[0].ticks, &Device::Cpu).unwrap()).unwrap();
@@ -222,8 +236,8 @@ mod tests {
     #[test]
     fn weights_of_raw_channels_do_what_those_of_standardised_ones_do() {
         let sessions = [session(0)];
-        let standard = Standard::measure(&sessions, false).unwrap();
-        let channels = &standard.pairs;
+        let standard = Standard::measure(&sessions, &blueprint(false)).unwrap();
+        let channels = standard.pairs.as_ref().unwrap();
         let width = channels.mean.elem_count();
         let values = |count: usize| (0..count).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect::<Vec<_>>();
         let weight = Tensor::from_vec(values(4 * width), (4, width), &Device::Cpu).unwrap();

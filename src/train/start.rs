@@ -14,8 +14,8 @@ use crate::time::DelayTicks;
 
 use super::loss::counts;
 
-/// Name of the variable with a row for each body part.
-pub const PARTS: &str = "graph.parts";
+/// How the name of the variable with a row for each body part ends.
+pub const PARTS: &str = ".parts";
 
 /// Log-odds that a new behavior begins with are within ± this.
 const BIAS_MAX: f64 = 6.0;

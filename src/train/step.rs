@@ -252,7 +252,7 @@ impl<'a> Stepper<'a> {
         let (delays, how) = (&self.config.delays_ticks, &self.config.augmentation);
         let (session, form) = (&self.sessions[crop.session], &self.forms[self.form_of[crop.session]]);
         let mut inputs = InputsBuilder::new(form.wiring.individuals, form.wiring.keypoints);
-        let has_statistics = self.config.architecture.statistics;
+        let has_statistics = self.config.architecture.has_statistics();
         crop.inputs(session, ticks, self.confidence_min, how, has_statistics, &mut inputs)?;
         let sources = crop.sources(session, ticks, how);
         let (truth, labelled) = targets(session, &sources, delays);

@@ -1,44 +1,31 @@
 //! How good the present weights are on recordings that are not trained on.
 
-use std::collections::HashMap;
-
-use candle_core::{DType, Tensor};
-use candle_nn::VarBuilder;
-
+use super::adaptation;
 use super::crops;
 use super::rules::{DelayScores, SessionScores};
 use crate::behavior::{Behavior, Ethogram};
 use crate::corpus::session::Session;
-use crate::model::architecture::Architecture;
+use crate::model::Model;
 use crate::model::device::{device, one_thread_pool};
 use crate::model::inputs::InputsBuilder;
-use crate::model::network::Network;
 use crate::model::ops::kernels::sigmoid;
+use crate::model::system::System;
 use crate::model::wiring::{Vocabulary, Wiring};
 use crate::score::best_threshold;
-use crate::time::DelayTicks;
+use crate::time::{DelayTicks, WINDOW_TICKS};
 
 /// Sessions are looked at in stretches of this many ticks, each with a whole window of history before it.
 const STRETCH_TICKS: usize = 4096;
 
-/// Scores of whole sessions by a network with these weights, by the parallel way through time.
-pub fn scores(
-    sessions: &[Session],
-    architecture: &Architecture,
-    vocabulary: &Vocabulary,
-    ethogram: &Ethogram,
-    delays: &[DelayTicks],
-    weights: &HashMap<String, Tensor>,
-    threads: usize,
-) -> anyhow::Result<Vec<SessionScores>> {
-    let vb = VarBuilder::from_tensors(weights.clone(), DType::F32, &device());
-    let network = Network::new(architecture, vocabulary.0.len(), ethogram, delays.len(), &vb)?;
+/// Scores of whole sessions, by the parallel way through time.
+///
+/// # Errors
+/// A skeleton with parts that are not in the vocabulary, points that cannot be read, and a system that fails.
+pub fn scores(answering: Answering<'_>, sessions: &[Session], threads: usize) -> anyhow::Result<Vec<SessionScores>> {
     let share = sessions.len().div_ceil(threads.max(1)).max(1);
     let parts: Vec<anyhow::Result<Vec<SessionScores>>> = std::thread::scope(|scope| {
-        let network = &network;
         let work = |part: &[Session]| -> anyhow::Result<Vec<SessionScores>> {
-            let scores =
-                |session: &Session| session_scores(session, network, architecture, vocabulary, ethogram, delays);
+            let scores = |session: &Session| answering.session_scores(session);
             one_thread_pool("validate")?.install(|| part.iter().map(scores).collect())
         };
         let handles: Vec<_> = sessions.chunks(share).map(|part| scope.spawn(move || work(part))).collect();
@@ -50,31 +37,83 @@ pub fn scores(
     parts.into_iter().collect::<anyhow::Result<Vec<_>>>().map(|parts| parts.into_iter().flatten().collect())
 }
 
-fn session_scores(
-    session: &Session,
-    network: &Network,
-    architecture: &Architecture,
-    vocabulary: &Vocabulary,
-    ethogram: &Ethogram,
-    delays: &[DelayTicks],
-) -> anyhow::Result<SessionScores> {
-    let parts = vocabulary.indices(&session.skeleton)?;
-    let wiring = Wiring::of_cells(&session.skeleton, parts, session.individuals, ethogram, &session.cells, &device())?;
-    let row = delays.len() * session.cells.len();
-    let mut scores = Vec::with_capacity(session.ticks * row);
-    let mut first = 0;
-    while first < session.ticks {
-        // An even lead keeps the half-rate parity that the session has from its beginning.
-        let lead = first.min(crate::time::WINDOW_TICKS);
-        let ticks = STRETCH_TICKS.min(session.ticks - first);
-        let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
-        crops::inputs(session, first - lead, lead + ticks, architecture.statistics, &mut inputs)?;
-        let inputs = inputs.finish(1, lead + ticks, &device())?;
-        let logits = network.forward(&inputs, &wiring, None)?.narrow(1, lead, ticks)?;
-        scores.extend(logits.flatten_all()?.to_vec1::<f32>()?.into_iter().map(sigmoid));
-        first += ticks;
+/// A system with what it was made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Answering<'a> {
+    pub system: &'a dyn System,
+    pub has_statistics: bool,
+    pub vocabulary: &'a Vocabulary,
+    pub ethogram: &'a Ethogram,
+    pub delays: &'a [DelayTicks],
+}
+
+impl<'a> Answering<'a> {
+    /// A finished model.
+    pub fn of(model: &'a Model) -> Self {
+        Self {
+            system: model.system().as_ref(),
+            has_statistics: model.card().architecture.has_statistics(),
+            vocabulary: &model.card().vocabulary,
+            ethogram: model.ethogram(),
+            delays: model.delays(),
+        }
     }
-    Ok(SessionScores { scores, delays: delays.len(), cells: session.cells.len() })
+
+    /// Of a session's skeleton and animals, with scores for what somebody looked for in it.
+    ///
+    /// # Errors
+    /// A skeleton with parts that are not in the vocabulary.
+    pub fn wiring(&self, session: &Session) -> anyhow::Result<Wiring> {
+        let Session { skeleton, individuals, cells, .. } = session;
+        let parts = self.vocabulary.indices(skeleton)?;
+        Ok(Wiring::of_cells(skeleton, parts, *individuals, self.ethogram, cells, &device())?)
+    }
+
+    /// Logits of ticks of a session, T × D × N, as if the animals had just appeared at the first.
+    ///
+    /// # Errors
+    /// Points that cannot be read, and a system that fails.
+    pub fn logits(&self, session: &Session, wiring: &Wiring, first: usize, ticks: usize) -> anyhow::Result<Vec<f32>> {
+        let mut inputs = InputsBuilder::new(session.individuals, session.skeleton.keypoints().len());
+        crops::inputs(session, first, ticks, self.has_statistics, &mut inputs)?;
+        let logits = self.system.forward(&inputs.finish(1, ticks, &device())?, wiring)?;
+        Ok(logits.flatten_all()?.to_vec1()?)
+    }
+
+    fn session_scores(&self, session: &Session) -> anyhow::Result<SessionScores> {
+        let wiring = self.wiring(session)?;
+        let row = self.delays.len() * session.cells.len();
+        let mut scores = Vec::with_capacity(session.ticks * row);
+        let mut first = 0;
+        while first < session.ticks {
+            // A whole window is a multiple of every system's period: what follows is as from the session's beginning.
+            let lead = first.min(WINDOW_TICKS);
+            let ticks = STRETCH_TICKS.min(session.ticks - first);
+            let logits = self.logits(session, &wiring, first - lead, lead + ticks)?;
+            scores.extend(logits[lead * row..].iter().map(|logit| sigmoid(*logit)));
+            first += ticks;
+        }
+        Ok(SessionScores { scores, delays: self.delays.len(), cells: session.cells.len() })
+    }
+}
+
+/// How good scores are: lab-averaged frame F1 at the best thresholds, of behaviors that somebody looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quality {
+    /// Over delays.
+    pub mean: f64,
+    pub by_delay: Vec<f64>,
+}
+
+impl Quality {
+    pub fn of(sessions: &[Session], scores: &[SessionScores], ethogram: &Ethogram, delays: &[DelayTicks]) -> Self {
+        let looked_for = adaptation::looked_for(sessions, ethogram);
+        let by_delay: Vec<f64> = best_f1(sessions, scores, ethogram, delays)
+            .iter()
+            .map(|by_behavior| adaptation::lab_averaged(by_behavior, ethogram, &looked_for))
+            .collect();
+        Self { mean: by_delay.iter().sum::<f64>() / by_delay.len().max(1) as f64, by_delay }
+    }
 }
 
 /// Frame F1 at the best threshold: by delay, then by behavior.

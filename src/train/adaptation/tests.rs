@@ -126,7 +126,7 @@ impl Adapted {
         let donor = Donor { card: samples::card(config, &old(), &known), weights };
 
         let vocabulary = start::vocabulary(&known, samples::skeleton(1).keypoints());
-        let standard = Standard::measure(sessions, false).unwrap();
+        let standard = Standard::measure(sessions, &config.architecture).unwrap();
         let adapted = Self { variables: Variables::new(6), vocabulary, ethogram: joined.ethogram, delays, standard };
         let (variables, ethogram) = (&adapted.variables, &adapted.ethogram);
         let mut stepper = {
@@ -209,9 +209,9 @@ fn while_the_heads_learn_the_rest_is_bit_for_bit_the_donors() {
     };
     for name in now.keys() {
         let [before, now, average] = [&before, &now, &averages].map(|tensors| values(tensors, name));
-        if name == start::PARTS {
+        if name.ends_with(start::PARTS) {
             // ear and tip are new.
-            let known = 3 * config.architecture.node_channels;
+            let known = 3 * config.architecture.hhstf().unwrap().node_channels;
             assert_eq!((&now[..known], &average[..known]), (&before[..known], &before[..known]));
             assert!(now[known..].iter().zip(&before[known..]).all(|(now, before)| now != before));
         } else if name.starts_with("heads.") {

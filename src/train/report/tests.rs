@@ -15,10 +15,9 @@ use crate::model::wiring::Vocabulary;
 use crate::poses::{Frame, Keypoint};
 use crate::report::html;
 use crate::stream::{Origin, StreamDescription};
-use crate::train::by_behavior;
 use crate::train::checkpoint::EpochLog;
+use crate::train::finish::by_behavior;
 use crate::train::fit::{self, Validation};
-use crate::train::loss::ClassWeights;
 use crate::train::samples;
 
 const TICKS: u64 = 300;
@@ -162,7 +161,7 @@ fn a_split_is_measured_by_the_thresholds_of_the_card() {
     let sessions = [session("one", &[(ATTACK, 10..40), (REARS[0], 50..90)]), session(HOSTILE, &[(REARS[1], 5..200)])];
     let measured = |rules: &[Vec<DecodeRule>]| {
         let model = Model::assemble(card(rules), weights(), "hash".into(), Path::new("untrained")).unwrap();
-        of_model(&model, &weights(), Part::Test, &sessions, 1).unwrap()
+        of_model(&model, Part::Test, &sessions, 1).unwrap()
     };
     let told = |report: &Report| {
         report.rasters.iter().flat_map(|raster| &raster.rows).filter(|row| !row.predicted.is_empty()).count()
@@ -202,7 +201,7 @@ fn a_run_is_reported_as_it_was_fitted() {
     let answers = vec![scores(&sessions[0], &high), scores(&sessions[1], &rears(12))];
     let ethogram = ethogram();
     let validation = Validation { sessions: &sessions, ethogram: &ethogram, delays: &DELAYS, bouts_min: 10 };
-    let fitted = fit::fit(validation, answers, weights()).unwrap();
+    let fitted = fit::fit(validation, answers, weights().into()).unwrap();
     let card = Card {
         calibration: by_behavior(&ethogram, &fitted.calibrations, |fit| fit.card.clone()),
         triggers: by_behavior(&ethogram, &fitted.triggers, |fit| fit.card.clone()),
@@ -213,20 +212,10 @@ fn a_run_is_reported_as_it_was_fitted() {
         ..card(&fitted.rules)
     };
     let log = EpochLog { number: 1, loss: 0.5, gradient_norm: 2.0, learning_rate: 1e-3, validation_f1: vec![0.1, 0.2] };
-    let state = RunState {
-        fingerprint: String::new(),
-        epochs_done: 1,
-        steps_done: 60,
-        class_weights: ClassWeights::new(&sessions, &ethogram),
-        best_epoch: 1,
-        best_score: 0.15,
-        hard: crate::train::hard::HardBins::default(),
-        epochs: vec![log],
-    };
     let (rules, scores) = (&fitted.rules, &fitted.scores);
     let part = Part::Validation;
     let measured = Measured { card: &card, ethogram: &ethogram, rules, part, sessions: &sessions, scores };
-    let report = of_training(measured, &sessions[..1], &state, &fitted);
+    let report = of_training(measured, &sessions[..1], &[log], &fitted);
 
     let rear = &report.behaviors[2];
     assert_eq!((rear.train.bouts, rear.measured.bouts, &rear.fitness), (Some(6), Some(12), &Fitness::Fit));

@@ -19,7 +19,7 @@ fn stepper<'a>(config: &'a TrainConfig, sessions: &'a [Session], ethogram: &'a E
     let vocabulary = Vocabulary(["ear", "nose", "spine", "tail", "tip"].map(str::to_owned).to_vec());
     // Each has variables of its own, which begin alike.
     // The same for all, so that a stepper of some sessions does what one of all does.
-    let standard = Standard::measure(&[session(0, 0), session(1, 2)], false).unwrap();
+    let standard = Standard::measure(&[session(0, 0), session(1, 2)], &config.architecture).unwrap();
     Stepper::new(config, sessions, ethogram, &vocabulary, &Variables::new(SEED), 0.1, standard).unwrap()
 }
 
@@ -125,7 +125,7 @@ fn retained_cells_are_of_behaviors_that_nobody_looked_for_and_weigh_evenly_by_la
     let sessions = [samples::session(0, &ethogram, &[cells[0], cells[5], cells[6]], TICKS)];
     let vocabulary = Vocabulary(["nose", "spine", "tail"].map(str::to_owned).to_vec());
     let variables = Variables::new(SEED);
-    let standard = Standard::measure(&sessions, false).unwrap();
+    let standard = Standard::measure(&sessions, &config.architecture).unwrap();
     let mut stepper = Stepper::new(&config, &sessions, &ethogram, &vocabulary, &variables, 0.1, standard).unwrap();
     stepper.retain(&[0, 1, 2].map(Behavior), &vocabulary, &variables).unwrap();
     let form = &stepper.forms[0];
