@@ -8,13 +8,16 @@
 //!                identity   512 a cage  kinematics   step
 //! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, predict, replay, score, summary, review
 //! simulate ─▶ recordings, or pose frames                     baseline ─▶ rules beside the network
+//! outcomes of several systems ─▶ compare ─▶ which one is worth its latency
 //! pose frames put and answers received ─▶ latency ─▶ what a rig's verdicts take, and why
 //! ```
 //!
 //! # Invariants
 //!
 //! - [`core`] is a plain value: from frame to event it does no IO and reads no clock. Live detection, replay and
-//!   prediction drive that one code path; training shares its buffer, features and network.
+//!   prediction drive that one code path; training shares its buffer, features and systems.
+//! - Which system answers, HHSTF or one of those that it is held against, only [`model`] and [`train`] know; all others
+//!   see a [`model::system::System`].
 //! - State is a value. Creating it is resetting it; no layer of the network hides any. What the network remembers of a
 //!   cage lies in the slots of a [`core::Room`] that the cage has taken; cages of one room step together, and each says
 //!   what it says alone, to the last bit.
@@ -23,13 +26,13 @@
 //! - Only [`live`] and the commands that open its sessions know zenoh, only [`corpus`] and [`commands`] know recordings'
 //!   files, and only [`output::journal`] and [`output::ticklog`] write while detecting; [`live::recorder`] is a program
 //!   of its own.
-//! - [`simulate`], [`baseline`], [`view`], [`inspect`], [`score`], [`summary`] and [`review`] are plain values over
+//! - [`simulate`], [`baseline`], [`view`], [`inspect`], [`score`], [`compare`], [`summary`] and [`review`] are plain values over
 //!   recordings, labels and verdicts: they read no file, and nothing live depends on them (of [`view`], its `Terminal` alone
 //!   touches a terminal).
 //! - [`latency`] is plain values as well; of it, `System` alone reads files, those by which Linux describes itself.
 //! - Nothing depends on [`train`] but its command.
-//! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on whether an even or an odd number of ticks came
-//!   before them (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
+//! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on the number of ticks before them modulo the system's
+//!   period (the middle of the network works every second tick) and on the decoder's own state; on nothing older.
 //! - What every delay says of a bout carries one number ([`output::ledger`]); what the longest delay does not confirm is
 //!   retracted.
 //! - A missing keypoint is masked, never zero: see [`poses::Keypoint`].
@@ -53,6 +56,7 @@ pub mod anatomy;
 pub mod behavior;
 pub mod core;
 pub mod keys;
+pub mod markup;
 pub mod plane;
 pub mod poses;
 pub mod presence;
@@ -65,6 +69,7 @@ pub mod acquire;
 pub mod baseline;
 pub mod buffer;
 pub mod commands;
+pub mod compare;
 pub mod corpus;
 pub mod features;
 pub mod inspect;

@@ -2,7 +2,7 @@
 
 mod against;
 mod rules;
-mod table;
+pub(super) mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use super::corpora::{self, Part};
 use super::offline::{Decoded, in_parallel};
 use crate::behavior::{Behavior, Bout, Cell, Ethogram};
 use crate::corpus::recording::name_of;
-use crate::corpus::{Corpus, Entry};
+use crate::corpus::{Annotated, Corpus, Entry};
 use crate::model::Model;
 use crate::model::bundle;
 
@@ -99,16 +99,10 @@ fn check_recordable(model: &Model, corpus: &Corpus) -> anyhow::Result<()> {
 }
 
 fn of_model(model: &Arc<Model>, corpus: &Corpus, entries: &[Entry]) -> anyhow::Result<Table> {
-    let known = Translation::new(model.ethogram(), corpus.ethogram());
-    let known = known.with_context(|| format!("the corpus {}, scored with {}", corpus.name(), model.name()))?;
     for entry in entries {
-        let (name, trained) = (name_of(&entry.poses), &model.card().provenance.train_recordings);
-        anyhow::ensure!(
-            !trained.contains(&name) && !trained.contains(&entry.id),
-            "{name}: expected a recording that {} was not trained on",
-            model.name()
-        );
+        check_unseen(model, &[&name_of(&entry.poses), &entry.id])?;
     }
+    let known = translation(model, corpus.ethogram(), corpus.name())?;
     let decoded = in_parallel(entries, |entry| {
         let annotated = corpora::load(corpus, entry)?;
         let decoded = Decoded::run(model, &annotated.recording)?;
@@ -117,13 +111,53 @@ fn of_model(model: &Arc<Model>, corpus: &Corpus, entries: &[Entry]) -> anyhow::R
     })?;
     let mut table = Table::new(corpus.ethogram(), model.delays());
     for (annotated, decoded) in &decoded {
-        for (index, &delay) in model.delays().iter().enumerate() {
-            let predicted = known.bouts(&decoded.bouts(delay, &annotated.recording));
-            let told = known.bouts(&decoded.told(delay, &annotated.recording));
-            table.add(index, annotated, &predicted, &told);
-        }
+        add(&mut table, model, &known, annotated, decoded);
     }
     Ok(table)
+}
+
+/// The table of recordings that were read before, of a corpus with this ethogram and name.
+pub(super) fn of_annotated(
+    model: &Arc<Model>,
+    ethogram: &Ethogram,
+    corpus: &str,
+    recordings: &[Annotated],
+) -> anyhow::Result<Table> {
+    for annotated in recordings {
+        check_unseen(model, &[&annotated.recording.name])?;
+    }
+    let known = translation(model, ethogram, corpus)?;
+    let decoded = in_parallel(recordings, |annotated| Decoded::run(model, &annotated.recording))?;
+    let mut table = Table::new(ethogram, model.delays());
+    for (annotated, decoded) in recordings.iter().zip(&decoded) {
+        add(&mut table, model, &known, annotated, decoded);
+    }
+    Ok(table)
+}
+
+fn translation(model: &Model, ethogram: &Ethogram, corpus: &str) -> anyhow::Result<Translation> {
+    let known = Translation::new(model.ethogram(), ethogram);
+    known.with_context(|| format!("the corpus {corpus}, scored with {}", model.name()))
+}
+
+/// Refuses a recording, by any of its names, that a model was trained on.
+fn check_unseen(model: &Model, names: &[&String]) -> anyhow::Result<()> {
+    let trained = &model.card().provenance.train_recordings;
+    anyhow::ensure!(
+        !names.iter().any(|name| trained.contains(name)),
+        "{}: expected a recording that {} was not trained on",
+        names.first().map_or("", |name| name),
+        model.name()
+    );
+    Ok(())
+}
+
+fn add(table: &mut Table, model: &Model, known: &Translation, annotated: &Annotated, decoded: &Decoded) {
+    for (index, &delay) in model.delays().iter().enumerate() {
+        let predicted = known.bouts(&decoded.bouts(delay, &annotated.recording));
+        let told = known.bouts(&decoded.told(delay, &annotated.recording));
+        table.add(index, annotated, &predicted, &told);
+    }
 }
 
 /// From the behaviors of one ethogram to the same ones of another that has some of its label sets.

@@ -1,6 +1,8 @@
 //! The commands of the program, one file each: they know files, terminals and the outside.
 
 pub mod check;
+pub mod combine;
+pub mod compare;
 mod corpora;
 pub mod demo;
 pub mod detect;

@@ -15,7 +15,9 @@ pub struct BoutTally {
     pub annotated: u64,
     /// Annotated bouts that a predicted one overlaps.
     pub hit: u64,
-    /// Predicted bouts that overlap no annotated one.
+    /// Predicted bouts.
+    pub told: u64,
+    /// Those of them that overlap no annotated one.
     pub false_bouts: u64,
     /// Time that was scored, in seconds: the sum over the cells of the behavior.
     pub scored_secs: f64,
@@ -38,6 +40,7 @@ impl BoutTally {
             }
         }
         let is_false = |bout: &&Vec<Range<u64>>| !truth.iter().any(|other| overlap(bout, other));
+        tally.told = predicted.len() as u64;
         tally.false_bouts = predicted.iter().filter(is_false).count() as u64;
         tally
     }
@@ -62,6 +65,7 @@ impl BoutTally {
     fn add(&mut self, other: Self) {
         self.annotated += other.annotated;
         self.hit += other.hit;
+        self.told += other.told;
         self.false_bouts += other.false_bouts;
         self.scored_secs += other.scored_secs;
         self.onset_latencies_secs.extend(other.onset_latencies_secs);
@@ -127,7 +131,7 @@ mod tests {
         let truth = [10..20, 40..50, 60..70];
         let predicted = [5..8, 13..15, 17..19, 30..42, 200..210];
         let tally = BoutTally::from_ranges(&predicted, &truth, &[0..100], 10.0);
-        assert_eq!((tally.annotated, tally.hit, tally.false_bouts), (3, 2, 1));
+        assert_eq!((tally.annotated, tally.hit, tally.told, tally.false_bouts), (3, 2, 4, 1));
         assert_eq!(tally.onset_latencies_secs, [0.3, -1.0]);
         assert_eq!(tally.median_onset_latency_secs(), Some(-0.35));
         assert_eq!(tally.scored_secs, 10.0);

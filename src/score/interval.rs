@@ -9,6 +9,9 @@
 //! Recordings of one lab are all that it speaks about, and few of them are little: with fewer than about 10 it is too
 //! narrow. A draw without the only recording that shows a behavior scores that behavior 0, so the interval of one
 //! system may lie low; that of a difference hardly does.
+//!
+//! A system that was trained with several seeds scores their mean on each draw: the interval is that of the mean of
+//! these seeds, and what other seeds would have given is not in it.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -63,6 +66,69 @@ pub enum IntervalError {
     LabelSets { recording: usize, expected: usize, got: usize },
     #[error("expected 1 to {RESAMPLES_MAX} draws, got {0}")]
     Resamples(usize),
+    #[error("expected a system of at least one seed, got none")]
+    NoSeed,
+    #[error("expected {expected} recordings of every seed of a system, got {got} of its seed {index}")]
+    Seeds { index: usize, expected: usize, got: usize },
+    #[error("expected {expected} draws from the same random numbers of both systems, got {got}, or others")]
+    OtherDraws { expected: usize, got: usize },
+}
+
+/// A system's score on its recordings and on draws of them: the mean over its seeds of the pooled score. Systems of
+/// equally many recordings, resamples and `random_seed` have the same draws, so that many of them are compared pair by
+/// pair without drawing again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resampled {
+    recordings: usize,
+    random_seed: u64,
+    estimate: f64,
+    /// In the order in which they were drawn.
+    draws: Vec<f64>,
+}
+
+impl Resampled {
+    /// `seeds[s]` are the recordings as the system scored them that was trained with its s-th seed, in one order.
+    ///
+    /// # Errors
+    /// No seed, recordings that differ in number or shape, fewer than 2 of them, and no draws or too many.
+    pub fn new(
+        seeds: &[&[RecordingTallies]],
+        behaviors_of_sets: &[usize],
+        resamples: usize,
+        random_seed: u64,
+    ) -> Result<Self, IntervalError> {
+        let first = seeds.first().ok_or(IntervalError::NoSeed)?;
+        for (index, recordings) in seeds.iter().enumerate() {
+            if recordings.len() != first.len() {
+                return Err(IntervalError::Seeds { index, expected: first.len(), got: recordings.len() });
+            }
+            check(recordings, behaviors_of_sets)?;
+        }
+        let statistic = |drawn: &[usize]| {
+            let scores = seeds.iter().map(|recordings| pooled_f1(recordings, drawn, behaviors_of_sets));
+            scores.sum::<f64>() / seeds.len() as f64
+        };
+        bootstrap(first.len(), resamples, random_seed, statistic)
+    }
+
+    pub fn interval(&self) -> Interval {
+        interval_of(self.estimate, self.draws.clone())
+    }
+
+    /// How much better this system scores than the other, and its 95% interval, draw by draw.
+    ///
+    /// # Errors
+    /// Other recordings in number, and other draws.
+    pub fn minus(&self, other: &Self) -> Result<Interval, IntervalError> {
+        if self.recordings != other.recordings {
+            return Err(IntervalError::Recordings { a: self.recordings, b: other.recordings });
+        }
+        if (self.draws.len(), self.random_seed) != (other.draws.len(), other.random_seed) {
+            return Err(IntervalError::OtherDraws { expected: self.draws.len(), got: other.draws.len() });
+        }
+        let differences = self.draws.iter().zip(&other.draws).map(|(ours, theirs)| ours - theirs);
+        Ok(interval_of(self.estimate - other.estimate, differences.collect()))
+    }
 }
 
 /// The mean over label sets of the mean F1 over their behaviors, and its 95% interval. A label set that nobody asked for
@@ -76,9 +142,7 @@ pub fn of_one(
     resamples: usize,
     seed: u64,
 ) -> Result<Interval, IntervalError> {
-    check(recordings, behaviors_of_sets)?;
-    let statistic = |drawn: &[usize]| pooled_f1(recordings, drawn, behaviors_of_sets);
-    bootstrap(recordings.len(), resamples, seed, statistic)
+    Ok(Resampled::new(&[recordings], behaviors_of_sets, resamples, seed)?.interval())
 }
 
 /// How much better `a` scores than `b` on the same recordings in the same order, and its 95% interval. One that holds
@@ -93,14 +157,8 @@ pub fn of_difference(
     resamples: usize,
     seed: u64,
 ) -> Result<Interval, IntervalError> {
-    if a.len() != b.len() {
-        return Err(IntervalError::Recordings { a: a.len(), b: b.len() });
-    }
-    check(a, behaviors_of_sets)?;
-    check(b, behaviors_of_sets)?;
-    bootstrap(a.len(), resamples, seed, |drawn| {
-        pooled_f1(a, drawn, behaviors_of_sets) - pooled_f1(b, drawn, behaviors_of_sets)
-    })
+    let [a, b] = [a, b].map(|system| Resampled::new(&[system], behaviors_of_sets, resamples, seed));
+    a?.minus(&b?)
 }
 
 fn check(recordings: &[RecordingTallies], behaviors_of_sets: &[usize]) -> Result<(), IntervalError> {
@@ -141,9 +199,9 @@ fn pooled_f1(recordings: &[RecordingTallies], drawn: &[usize], behaviors_of_sets
 fn bootstrap(
     recordings: usize,
     resamples: usize,
-    seed: u64,
+    random_seed: u64,
     statistic: impl Fn(&[usize]) -> f64,
-) -> Result<Interval, IntervalError> {
+) -> Result<Resampled, IntervalError> {
     if recordings < 2 {
         return Err(IntervalError::Few(recordings));
     }
@@ -152,16 +210,21 @@ fn bootstrap(
     }
     let mut drawn: Vec<usize> = (0..recordings).collect();
     let estimate = statistic(&drawn);
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut ascending: Vec<f64> = Vec::with_capacity(resamples);
+    let mut random = StdRng::seed_from_u64(random_seed);
+    let mut draws = Vec::with_capacity(resamples);
     for _ in 0..resamples {
         drawn.fill_with(|| random.random_range(0..recordings));
-        ascending.push(statistic(&drawn));
+        draws.push(statistic(&drawn));
     }
-    ascending.sort_unstable_by(f64::total_cmp);
+    Ok(Resampled { recordings, random_seed, estimate, draws })
+}
+
+/// `draws` are at least one.
+fn interval_of(estimate: f64, mut draws: Vec<f64>) -> Interval {
+    draws.sort_unstable_by(f64::total_cmp);
     // The nearest rank.
-    let [lower, upper] = QUANTILES.map(|quantile| ascending[(quantile * resamples as f64).ceil() as usize - 1]);
-    Ok(Interval { estimate, lower, upper })
+    let [lower, upper] = QUANTILES.map(|quantile| draws[(quantile * draws.len() as f64).ceil() as usize - 1]);
+    Interval { estimate, lower, upper }
 }
 
 #[cfg(test)]

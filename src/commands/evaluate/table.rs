@@ -51,6 +51,11 @@ impl Table {
         &self.recordings[delay]
     }
 
+    /// At a delay, by its index.
+    pub fn bouts(&self, delay: usize) -> &BoutScores {
+        &self.bouts[delay]
+    }
+
     /// F1 of a behavior at each delay.
     pub fn f1(&self, behavior: Behavior) -> Vec<f64> {
         self.frames.iter().map(|scores| scores.tally(behavior).f1()).collect()

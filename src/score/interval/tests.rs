@@ -107,10 +107,10 @@ fn more_recordings_make_it_narrower() {
 fn it_leaves_out_a_fortieth_of_the_draws_at_either_end() {
     let draw = std::cell::Cell::new(0_u32);
     let count = |_: &[usize]| f64::from(draw.replace(draw.get() + 1));
-    let interval = bootstrap(5, 1000, 1, count).unwrap();
+    let interval = bootstrap(5, 1000, 1, count).unwrap().interval();
     assert_eq!(interval, Interval { estimate: 0.0, lower: 25.0, upper: 975.0 });
     let same = |drawn: &[usize]| if drawn.len() == 7 { 1.0 } else { 0.0 };
-    assert_eq!(bootstrap(7, 1, 1, same).unwrap(), Interval { estimate: 1.0, lower: 1.0, upper: 1.0 });
+    assert_eq!(bootstrap(7, 1, 1, same).unwrap().interval(), Interval { estimate: 1.0, lower: 1.0, upper: 1.0 });
 }
 
 #[test]
@@ -143,6 +143,48 @@ fn a_label_set_that_nobody_asked_for_in_a_draw_is_no_zero() {
     assert_eq!(nobody, Interval { estimate: 1.0, lower: 1.0, upper: 1.0 });
     let somebody = of_one(&[one(false), one(true)], &SETS, RESAMPLES, 1).unwrap();
     assert_eq!(somebody, Interval { estimate: 0.5, lower: 0.5, upper: 1.0 });
+}
+
+#[test]
+fn a_system_of_several_seeds_scores_their_mean_on_each_draw() {
+    let seeds = [recordings(8, 400, 1), recordings(8, 500, 2), recordings(8, 600, 3)];
+    let resampled = |seeds: &[&[RecordingTallies]]| Resampled::new(seeds, &SETS, 50, 4).unwrap();
+    let each: Vec<Resampled> = seeds.iter().map(|seed| resampled(&[seed])).collect();
+    let all = resampled(&[&seeds[0], &seeds[1], &seeds[2]]);
+    let mean = |of: &dyn Fn(&Resampled) -> f64| each.iter().map(of).sum::<f64>() / 3.0;
+    assert!((all.estimate - mean(&|seed| seed.estimate)).abs() < 1e-12);
+    for (draw, score) in all.draws.iter().enumerate() {
+        assert!((score - mean(&|seed| seed.draws[draw])).abs() < 1e-12, "draw {draw}");
+    }
+    assert_eq!(each[0].interval(), of_one(&seeds[0], &SETS, 50, 4).unwrap());
+    assert_eq!(each[0].minus(&each[1]).unwrap(), of_difference(&seeds[0], &seeds[1], &SETS, 50, 4).unwrap());
+    // Copies of a seed add nothing.
+    let twice = resampled(&[&seeds[0], &seeds[0]]);
+    assert!((twice.interval().lower - each[0].interval().lower).abs() < 1e-12);
+}
+
+#[test]
+fn differences_of_systems_are_antisymmetric() {
+    let (a, b) = (recordings(9, 500, 1), recordings(9, 520, 2));
+    let [a, b] = [&a, &b].map(|system| Resampled::new(&[system], &SETS, 999, 3).unwrap());
+    let (there, back) = (a.minus(&b).unwrap(), b.minus(&a).unwrap());
+    assert_eq!(there.estimate, -back.estimate);
+    // With 999 draws the 25th from either end.
+    assert_eq!((there.lower, there.upper), (-back.upper, -back.lower));
+}
+
+#[test]
+fn systems_of_other_draws_are_not_compared() {
+    let (a, fewer) = (recordings(5, 500, 1), recordings(4, 500, 1));
+    let resampled = |seeds: &[&[RecordingTallies]], resamples, seed| Resampled::new(seeds, &SETS, resamples, seed);
+    let of_a = resampled(&[&a], 20, 1).unwrap();
+    let error = |other: Resampled| of_a.minus(&other).unwrap_err();
+    assert_eq!(error(resampled(&[&fewer], 20, 1).unwrap()), IntervalError::Recordings { a: 5, b: 4 });
+    let others = [resampled(&[&a], 30, 1).unwrap(), resampled(&[&a], 20, 2).unwrap()];
+    assert_eq!(others.map(error), [30, 20].map(|got| IntervalError::OtherDraws { expected: 20, got }));
+    assert_eq!(resampled(&[], 20, 1).unwrap_err(), IntervalError::NoSeed);
+    let error = resampled(&[&a, &fewer], 20, 1).unwrap_err();
+    assert_eq!(error.to_string(), "expected 5 recordings of every seed of a system, got 4 of its seed 1");
 }
 
 #[test]
