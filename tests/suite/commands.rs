@@ -40,7 +40,7 @@ pub fn text(path: &Path) -> &str {
 }
 
 /// A pose file of the animals of `seed`, in the table that multi-animal DeepLabCut writes.
-fn poses(frames: u64, seed: u64) -> String {
+pub fn poses(frames: u64, seed: u64) -> String {
     let (mut individuals, mut parts, mut coords) =
         (String::from("individuals"), String::from("bodyparts"), String::from("coords"));
     let mut scorer = String::from("scorer");
@@ -242,7 +242,7 @@ fn a_model_directory_that_cannot_be_used_is_refused_with_file_and_reason() {
     assert!(error.contains("calibration: expected 2 finite ones"), "{error}");
 
     let mut wider = card.clone();
-    wider.architecture.channels = 64;
+    wider.architecture.hhstf_mut().unwrap().channels = 64;
     bundle::save(&model, &wider, &weights).unwrap();
     let error = refused(&model);
     assert!(error.contains("do not fit the architecture"), "{error}");
@@ -270,7 +270,7 @@ fn a_model_directory_that_cannot_be_used_is_refused_with_file_and_reason() {
 fn a_model_tells_only_of_the_label_sets_that_it_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let card = world::card(&[0]);
-    bundle::save(folder.path(), &card, &world::weights(&card, 1)).unwrap();
+    bundle::save(folder.path(), &card, world::weights(&card, 1)).unwrap();
     let only = |names: &[&str]| {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         Model::load_only(folder.path(), &names).map_err(|error| error.to_string())
@@ -299,7 +299,7 @@ fn a_recording_of_other_parts_is_refused_with_both_lists() {
     let folder = tempfile::tempdir().unwrap();
     let (model, recording) = (folder.path().join("model"), folder.path().join("recording.csv"));
     let card = world::card(&[0]);
-    bundle::save(&model, &card, &world::weights(&card, 1)).unwrap();
+    bundle::save(&model, &card, world::weights(&card, 1)).unwrap();
     std::fs::write(&recording, poses(10, 1).replace("tail-m", "whisker")).unwrap();
     let out = folder.path().join("rows.csv");
     let error = fails(&["predict", "--model", text(&model), text(&recording), "--out", text(&out)]);

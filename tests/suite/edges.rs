@@ -231,7 +231,7 @@ fn a_new_cage_is_warming_and_says_when_it_is_warm() {
 /// A model directory with weights of that seed.
 fn save_model(directory: &Path, seed: u64) {
     let card = world::card(&DELAYS);
-    bundle::save(directory, &card, &world::weights(&card, seed)).unwrap();
+    bundle::save(directory, &card, world::weights(&card, seed)).unwrap();
 }
 
 /// States of a process's cages, and a rig that plays to it for ever.
@@ -266,7 +266,7 @@ fn a_hangup_replaces_the_model_without_losing_a_cage() {
     // One that does not know the parts is refused, and the cage goes on as it was.
     let mut card = world::card(&DELAYS);
     card.vocabulary.0[4] = "whisker".into();
-    bundle::save(&model, &card, &world::weights(&card, 7)).unwrap();
+    bundle::save(&model, &card, world::weights(&card, 7)).unwrap();
     assert!(hangup(&program).unwrap().success());
     let refused = heard_state(&states, "model-refused");
     assert!(refused["reason"].as_str().unwrap().contains("tail-e") && refused["model"] == before, "{refused}");

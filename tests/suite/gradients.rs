@@ -4,6 +4,7 @@ use candle_core::Device;
 use vibrissa::behavior::Ethogram;
 use vibrissa::buffer::ring::TickRing;
 use vibrissa::features::Extractor;
+use vibrissa::model::Card;
 use vibrissa::model::inputs::InputsBuilder;
 use vibrissa::model::network::Network;
 use vibrissa::model::variables::Variables;
@@ -13,13 +14,17 @@ use crate::world;
 
 #[test]
 fn every_variable_gets_a_gradient_that_agrees_with_the_difference_quotient() {
+    world::networks(&[0, 15]).iter().for_each(check);
+}
+
+fn check(card: &Card) {
     const STEP: f64 = 3e-3;
-    let card = world::card(&[0, 15]);
+    let system = card.architecture.system();
     let ethogram = Ethogram::new(card.label_sets.clone());
     let variables = Variables::new(4);
     let vb = variables.builder(&Device::Cpu);
     let network = Network::new(&card.architecture, 5, &ethogram, 2, &vb).unwrap();
-    let start = world::weights(&card, 4);
+    let start = world::weights(card, 4);
     variables.assign(&start).unwrap();
     let skeleton = world::skeleton();
     let parts = Vocabulary(skeleton.keypoints().to_vec()).indices(&skeleton).unwrap();
@@ -35,9 +40,9 @@ fn every_variable_gets_a_gradient_that_agrees_with_the_difference_quotient() {
     let loss = || network.forward(&inputs, &wiring, None).unwrap().sqr().unwrap().mean_all().unwrap();
     let gradients = loss().backward().unwrap();
     for (name, var) in variables.all() {
-        let gradient = gradients.get(&var).unwrap_or_else(|| panic!("{name} has no gradient"));
+        let gradient = gradients.get(&var).unwrap_or_else(|| panic!("{system} {name} has no gradient"));
         let steepness = gradient.sqr().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap().sqrt();
-        assert!(steepness > 0.0, "{name}: a gradient of zero");
+        assert!(steepness > 0.0, "{system} {name}: a gradient of zero");
         // Along its own gradient a variable changes the loss the most.
         let way = (gradient / f64::from(steepness)).unwrap();
         let at = |factor: f64| {
@@ -49,7 +54,7 @@ fn every_variable_gets_a_gradient_that_agrees_with_the_difference_quotient() {
         // A loss near 1 in single precision, over a step of 3e-3, is known to about 1e-4.
         assert!(
             (slope - steepness).abs() < 0.05 * steepness + 5e-4,
-            "{name}: difference quotient {slope}, gradient {steepness}"
+            "{system} {name}: difference quotient {slope}, gradient {steepness}"
         );
     }
 }

@@ -3,6 +3,7 @@
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod compare;
 mod corpora;
 mod edges;
 mod gradients;

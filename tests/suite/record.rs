@@ -178,7 +178,7 @@ fn a_recorder_joins_a_detector_and_ends_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let (model, journal) = (folder.path().join("model"), folder.path().join("journal.jsonl"));
     let card = world::card(&DELAYS);
-    bundle::save(&model, &card, &world::weights(&card, 5)).unwrap();
+    bundle::save(&model, &card, world::weights(&card, 5)).unwrap();
     let mut detector = Program::detect(&model, &journal, &[]);
     let mut recording = Recording::start(&folder.path().join("day.mcap"), &["--connect", &detector.endpoint]);
     let rig = connect(&detector.endpoint);

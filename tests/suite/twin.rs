@@ -73,7 +73,7 @@ impl Golden {
     fn network(&self, weights: HashMap<String, Tensor>) -> Network {
         let vb = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
         let Case { architecture, vocabulary, delays_ticks, .. } = &self.case;
-        Network::new(architecture, vocabulary.0.len(), &self.ethogram, delays_ticks.len(), &vb).unwrap()
+        Network::new(&architecture.clone().into(), vocabulary.0.len(), &self.ethogram, delays_ticks.len(), &vb).unwrap()
     }
 
     /// The largest difference from the golden logits of the first ticks.

@@ -5,12 +5,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
+use hessboost::config::TrainingParams;
+use hessboost::data::DMatrix;
+use hessboost::model::BoostedModel;
+use hessboost::objective::{Multiclass, Objective, RegLoss};
 use vibrissa::behavior::{BehaviorSpec, Ethogram, Kind, LabelSet};
 use vibrissa::features;
 use vibrissa::model::architecture::{Architecture, BlockShape};
+use vibrissa::model::blueprint::Blueprint;
 use vibrissa::model::bundle::{Card, Model, Provenance};
+use vibrissa::model::cnn::CnnShape;
+use vibrissa::model::ensemble::{Ensemble, Member};
+use vibrissa::model::forest::rows::Reading;
+use vibrissa::model::forest::{Answer, Booster, Forest, Output};
+use vibrissa::model::lstm::LstmShape;
 use vibrissa::model::network::Network;
+use vibrissa::model::trust::LogitLine;
 use vibrissa::model::variables::Variables;
+use vibrissa::model::weights::Weights;
 use vibrissa::model::wiring::Vocabulary;
 use vibrissa::output::decoder::DecodeRule;
 use vibrissa::poses::{Frame, Keypoint};
@@ -115,7 +127,7 @@ pub fn card(delays: &[u32]) -> Card {
         tick_rate_hz: TICK_RATE_HZ,
         delays_ticks: delays.iter().copied().map(DelayTicks).collect(),
         confidence_min: 0.1,
-        architecture: architecture(),
+        architecture: architecture().into(),
         vocabulary: Vocabulary(skeleton().keypoints().to_vec()),
         label_sets: label_sets(),
         defaults: StreamDefaults { rate_hz: 30.0, body_length_px: BODY_LENGTH_PX, skeleton: skeleton() },
@@ -136,6 +148,88 @@ pub fn card(delays: &[u32]) -> Card {
         triggers: BTreeMap::new(),
         scores: BTreeMap::new(),
     }
+}
+
+/// The same of another system.
+fn card_of(delays: &[u32], blueprint: Blueprint) -> Card {
+    Card { name: blueprint.system().to_string(), architecture: blueprint, ..card(delays) }
+}
+
+/// Cards of networks of every kind, of small sizes: first that of [`card`].
+pub fn networks(delays: &[u32]) -> Vec<Card> {
+    let (channels, pair_channels, head_channels) = (32, 16, 32);
+    let lstm = LstmShape { channels, pair_channels, head_channels, layers: 2, segment_ticks: 16 };
+    let cnn = CnnShape { channels, pair_channels, head_channels, kernel: 3, dilations: vec![1, 4, 9] };
+    vec![card(delays), card_of(delays, Blueprint::Lstm(lstm)), card_of(delays, Blueprint::Cnn(cnn))]
+}
+
+/// An untrained model of every system, of small sizes.
+pub fn systems(delays: &[u32]) -> Vec<Arc<Model>> {
+    let assembled = |card: Card, weights: Weights| {
+        Arc::new(Model::assemble(card, weights, "0123456789abcdef".into(), Path::new("untrained")).unwrap())
+    };
+    let network = |card: Card| {
+        let weights = weights(&card, 5).into();
+        assembled(card, weights)
+    };
+    let trees = |blueprint: Blueprint| {
+        let card = card_of(delays, blueprint);
+        let weights = forest(&card).into();
+        assembled(card, weights)
+    };
+    let networks = networks(delays).into_iter().map(network);
+    let trees = [Blueprint::Xgboost, Blueprint::XgboostPerBehavior].map(trees);
+    let mut systems: Vec<Arc<Model>> = networks.chain(trees).collect();
+    let together = Ensemble::new(vec![Member::of(&systems[0]), Member::of(&systems[4])]).unwrap();
+    let card = card_of(delays, together.blueprint());
+    systems.push(assembled(card, together.into()));
+    systems
+}
+
+/// Trees that were shown random columns: one booster for each behavior and delay, or one of classes for a label set.
+fn forest(card: &Card) -> Forest {
+    let ethogram = Ethogram::new(card.label_sets.clone());
+    let reading = Reading::of(&card.architecture).unwrap();
+    let parts = card.vocabulary.0.len();
+    let line = LogitLine { slope: 1.0, offset: 0.0 };
+    let (mut boosters, mut outputs) = (Vec::new(), Vec::new());
+    for delay in 0..card.delays_ticks.len() {
+        let mut of_delay = Vec::new();
+        for (behavior, _, spec) in ethogram.behaviors() {
+            let of_self = spec.kind == Kind::OfSelf;
+            let width = if of_self { reading.self_width(parts) } else { reading.pair_width(parts) };
+            let seed = (delay * 100 + usize::from(behavior.0)) as u64;
+            let trees = boosted(width, reading == Reading::Basic, seed);
+            let booster = boosters.len();
+            boosters.push(Booster::new(booster, &spec.name, Arc::new(trees)));
+            let answer = match reading {
+                Reading::Basic => Answer::Class { booster, class: 1 },
+                Reading::Rich => Answer::Margin { booster },
+            };
+            of_delay.push(Output { answer, line });
+        }
+        outputs.push(of_delay);
+    }
+    Forest::new(reading, parts, &ethogram, boosters, outputs).unwrap()
+}
+
+fn boosted(width: usize, is_multiclass: bool, seed: u64) -> BoostedModel {
+    let rows = 400;
+    let columns: Vec<f32> = (0..rows * width).map(|index| 2.0 * noise(seed + 1000, index as u64) - 0.5).collect();
+    let of_row = |row: &[f32]| row.iter().step_by(5).sum::<f32>() / (width as f32 / 5.0).sqrt();
+    let mut scores: Vec<f32> = columns.chunks_exact(width).map(of_row).collect();
+    let middle = scores.iter().sum::<f32>() / rows as f32;
+    for score in &mut scores {
+        *score = f32::from(*score > middle);
+    }
+    let objective = if is_multiclass {
+        Objective::Softprob(Multiclass::new(3).unwrap())
+    } else {
+        Objective::BinaryLogistic(RegLoss::default())
+    };
+    let params = TrainingParams::builder().objective(objective).max_depth(4).seed(seed).nthread(1).build().unwrap();
+    let data = DMatrix::from_dense_vec(columns, rows, width).unwrap().with_labels(&scores).unwrap();
+    hessboost::training::train(&params, &data, 8).unwrap()
 }
 
 /// Random weights, with output layers strong enough that scores move.
