@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::corpora;
-use super::train::material;
+use super::train::{self, material};
 use crate::behavior::LabelSet;
 use crate::corpus::cache::Cache;
 use crate::model::ensemble::{Ensemble, MEMBERS_MAX, Member};
 use crate::model::{Card, Model};
 use crate::train::Material;
-use crate::train::config::TrainConfig;
 use crate::train::finish::{Learned, finish};
 
 /// Make one model of several: it answers the mean of what they answer. Its calibration, thresholds and triggers are
@@ -37,8 +35,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
-    let mut config = TrainConfig::parse(&text).with_context(|| args.config.display().to_string())?;
+    let mut config = train::configuration(&args.config)?;
     anyhow::ensure!(
         (2..=MEMBERS_MAX).contains(&args.models.len()),
         "members: expected 2 to {MEMBERS_MAX}, got {}",
@@ -49,9 +46,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let cards: Vec<Card> = members.iter().map(|member| member.card().clone()).collect();
     let ensemble = Ensemble::new(members)?;
     ensemble.blueprint().check().context("these models together")?;
-    let beside = args.config.parent().unwrap_or(".".as_ref());
-    let description = config.description.as_ref().map(|description| beside.join(description));
-    let corpus = corpora::open(&args.corpus, description.as_deref())?;
+    let corpus = train::corpus(&args.corpus, &config, &args.config)?;
     let cache = Cache::at(&args.cache.clone().unwrap_or_else(|| args.out.join("cache")));
     let material = material(&corpus, &cache, config.schedule.crop_ticks as usize)?;
     let trained = trained(&cards, &material)?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::measure::{FALSE_PER_HOUR_MAX, Scored};
 use super::corpora::{self, Part};
-use super::train::{material, stop_when_interrupted};
+use super::train::{self, material, stop_when_interrupted};
 use crate::compare::{Comparison, Outcome, Ranked};
 use crate::corpus::cache::Cache;
 use crate::corpus::session::Session;
@@ -21,9 +21,9 @@ use crate::corpus::{Annotated, Corpus};
 use crate::features;
 use crate::model::Model;
 use crate::model::blueprint::SystemName;
+use crate::train::Material;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::config::{Boosting, LossConfig, OptimiserConfig, Schedule, TrainConfig};
-use crate::train::{Material, train};
 
 /// Draws of a bootstrap, and their seed.
 const RESAMPLES: usize = 2000;
@@ -82,12 +82,9 @@ impl Systems {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
-    let mut config = TrainConfig::parse(&text).with_context(|| args.config.display().to_string())?;
+    let mut config = train::configuration(&args.config)?;
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
-    let beside = args.config.parent().unwrap_or(".".as_ref());
-    let description = config.description.as_ref().map(|description| beside.join(description));
-    let corpus = corpora::open(&args.corpus, description.as_deref())?;
+    let corpus = train::corpus(&args.corpus, &config, &args.config)?;
     let cache = Cache::at(&args.cache.clone().unwrap_or_else(|| args.out.join("cache")));
     std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
     let _lock = lock(&args.out)?;
@@ -253,12 +250,12 @@ impl<'a> Compared<'a> {
         write_json(&path, &run)?;
         let started = Instant::now();
         let is_resumed = checkpoint.exists();
-        let mut trained = train(&self.material, config, folder, is_resumed, stop);
+        let mut trained = crate::train::train(&self.material, config, folder, is_resumed, stop);
         if let (true, Err(error), false) = (is_resumed, &trained, stop.load(Ordering::Relaxed)) {
             eprintln!("warning: {error:#}: trained from the beginning");
             checkpoint.remove()?;
             run.training_secs = 0.0;
-            trained = train(&self.material, config, folder, false, stop);
+            trained = crate::train::train(&self.material, config, folder, false, stop);
         }
         // Nothing is left of trees that were interrupted.
         let before = if is_resumed { run.training_secs } else { 0.0 };

@@ -59,8 +59,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(&args.config).with_context(|| args.config.display().to_string())?;
-    let mut config = TrainConfig::parse(&text).with_context(|| args.config.display().to_string())?;
+    let mut config = configuration(&args.config)?;
     config.schedule.seed = args.seed.unwrap_or(config.schedule.seed);
     config.schedule.epochs = args.epochs.unwrap_or(config.schedule.epochs);
     if let Some(system) = args.system {
@@ -72,9 +71,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let within = || args.config.display().to_string();
         config.start_from(&donor.card.architecture, &donor.card.delays_ticks).with_context(within)?;
     }
-    let beside = args.config.parent().unwrap_or(".".as_ref());
-    let description = config.description.as_ref().map(|description| beside.join(description));
-    let corpus = corpora::open(&args.corpus, description.as_deref())?;
+    let corpus = corpus(&args.corpus, &config, &args.config)?;
     let cache = Cache::at(&args.cache.clone().unwrap_or_else(|| args.out.join("cache")));
     let mut material = material(&corpus, &cache, config.schedule.crop_ticks as usize)?;
     if let Some(donor) = donor {
@@ -85,6 +82,19 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return train(&material, &config, &args.out, args.resume, &stop);
     }
     label_curve::run(&mut material, &config, &args.label_curve, &args.out, &stop)
+}
+
+/// A checked configuration from its file.
+pub(super) fn configuration(path: &Path) -> anyhow::Result<TrainConfig> {
+    let within = || path.display().to_string();
+    TrainConfig::parse(&std::fs::read_to_string(path).with_context(within)?).with_context(within)
+}
+
+/// The corpus in these folders, with the description that the configuration names beside its file.
+pub(super) fn corpus(dirs: &[PathBuf], config: &TrainConfig, file: &Path) -> anyhow::Result<Corpus> {
+    let beside = file.parent().unwrap_or(".".as_ref());
+    let description = config.description.as_ref().map(|description| beside.join(description));
+    corpora::open(dirs, description.as_deref())
 }
 
 /// A model that could also run: its weights are those of its card.
