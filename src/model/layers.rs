@@ -47,6 +47,14 @@ impl Linear {
         self.packed.is_some()
     }
 
+    pub(super) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    pub(super) fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
     /// (…, in) → (…, out)
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         self.run(x, Surroundings::default())

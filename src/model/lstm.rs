@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
-use candle_nn::ops::sigmoid;
 use serde::{Deserialize, Serialize};
 
 use super::architecture::ArchitectureError;
 use super::layers::Linear;
 use super::noise::Noise;
+use super::ops::recurrence;
 use super::ops::ring::{Places, put};
 use super::reach::Reach;
 use crate::time::WINDOW_TICKS;
@@ -72,9 +72,6 @@ struct Layer {
     recurrent: Linear,
 }
 
-/// Output and cell of a layer: (n, C) each.
-type Held = (Tensor, Tensor);
-
 /// What is remembered of the streams that may step together: (slots, 2 · layers · C) of the state that speaks, and of the
 /// one that follows it.
 #[derive(Debug)]
@@ -93,27 +90,18 @@ impl LstmState {
 }
 
 impl Layer {
-    /// gates (n, 4 · C) without the recurrent part
-    fn advance(&self, gates: &Tensor, (output, cell): &Held) -> Result<Held> {
-        let gates = self.recurrent.onto(gates, output)?;
-        let channels = cell.dim(1)?;
-        let gate = |index: usize| gates.narrow(1, index * channels, channels)?.contiguous();
-        // Open at the beginning, so that gradients reach far back (Jozefowicz et al. 2015).
-        let kept = (sigmoid(&(gate(1)? + 1.0)?)? * cell)?;
-        let cell = (kept + (sigmoid(&gate(0)?)? * gate(2)?.tanh()?)?)?;
-        Ok(((sigmoid(&gate(3)?)? * cell.tanh()?)?, cell))
+    /// (n, C) and the state (n, 2 · C) → the next state
+    fn advance(&self, x: &Tensor, state: &Tensor) -> Result<Tensor> {
+        let output = state.narrow(1, 0, state.dim(1)? / 2)?.contiguous()?;
+        recurrence::cell(&self.recurrent.onto(&self.input.apply(x)?, &output)?, state)
     }
 
-    /// (n, T, C) → the same and the last state.
-    fn run(&self, x: &Tensor, begin: Held) -> Result<(Tensor, Held)> {
-        let (_, ticks, _) = x.dims3()?;
-        let gates = self.input.apply(x)?;
-        let (mut held, mut outputs) = (begin, Vec::with_capacity(ticks));
-        for tick in 0..ticks {
-            held = self.advance(&gates.narrow(1, tick, 1)?.squeeze(1)?.contiguous()?, &held)?;
-            outputs.push(held.0.clone());
-        }
-        Ok((Tensor::stack(&outputs, 1)?, held))
+    /// (n, T, C) and the state before → the same, and the last state.
+    fn run(&self, x: &Tensor, begin: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (_, ticks, channels) = x.dims3()?;
+        let gates = self.input.apply(x)?.broadcast_add(self.recurrent.bias())?;
+        let states = recurrence::sequence(&gates, self.recurrent.weight(), begin)?;
+        Ok((states.narrow(2, 0, channels)?.contiguous()?, states.narrow(1, ticks - 1, 1)?.squeeze(1)?.contiguous()?))
     }
 }
 
@@ -152,30 +140,29 @@ impl Lstm {
         };
         // Every segment from nothing: what comes out of the first is final, the states of the others are where the
         // segments after them begin.
-        let zeros = Tensor::zeros((streams * segments, channels), DType::F32, x.device())?;
-        let fresh = self.layers.iter().map(|_| (zeros.clone(), zeros.clone())).collect();
+        let zeros = Tensor::zeros((streams * segments, 2 * channels), DType::F32, x.device())?;
+        let fresh = vec![zeros; self.layers.len()];
         let (first, states) = self.run(lanes(x.clone())?, fresh, noise)?;
         let first = part(&first.reshape(x.shape())?, 0, 1)?;
         let outputs = if segments == 1 {
             first
         } else {
-            let before = |state: Tensor| {
-                let state = state.reshape((streams, segments, channels))?;
-                part(&state, 0, segments - 1)?.reshape((streams * (segments - 1), channels))
+            let before = |state: &Tensor| {
+                let state = state.reshape((streams, segments, 2 * channels))?;
+                part(&state, 0, segments - 1)?.reshape((streams * (segments - 1), 2 * channels))
             };
-            let states = states.into_iter().map(|(output, cell)| Ok((before(output)?, before(cell)?)));
-            let (later, _) =
-                self.run(lanes(part(&x, 1, segments - 1)?)?, states.collect::<Result<Vec<Held>>>()?, noise)?;
+            let states = states.iter().map(before).collect::<Result<Vec<_>>>()?;
+            let (later, _) = self.run(lanes(part(&x, 1, segments - 1)?)?, states, noise)?;
             let later = later.reshape((streams, segments - 1, self.segment_ticks, channels))?;
             Tensor::cat(&[first, later], 1)?
         };
         outputs.reshape((streams, segments * self.segment_ticks, channels))?.narrow(1, 0, ticks)?.contiguous()
     }
 
-    fn run(&self, x: Tensor, begin: Vec<Held>, noise: Option<&Noise>) -> Result<(Tensor, Vec<Held>)> {
+    fn run(&self, x: Tensor, begin: Vec<Tensor>, noise: Option<&Noise>) -> Result<(Tensor, Vec<Tensor>)> {
         let (mut x, mut ends) = (x, Vec::with_capacity(self.layers.len()));
         for (layer, begin) in self.layers.iter().zip(begin) {
-            let (outputs, end) = layer.run(&x, begin)?;
+            let (outputs, end) = layer.run(&x, &begin)?;
             x = Noise::drop_some(noise, outputs)?;
             ends.push(end);
         }
@@ -196,12 +183,11 @@ impl Lstm {
         let held = Tensor::cat(&[speaking, following], 0)?;
         let x = x.squeeze(1)?;
         let mut x = Tensor::cat(&[&x, &x], 0)?;
-        let mut ends = Vec::with_capacity(2 * self.layers.len());
+        let mut ends = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
-            let part = |part: usize| held.narrow(1, (2 * index + part) * channels, channels)?.contiguous();
-            let (output, cell) = layer.advance(&layer.input.apply(&x)?, &(part(0)?, part(1)?))?;
-            x = output.clone();
-            ends.extend([output, cell]);
+            let state = layer.advance(&x, &held.narrow(1, 2 * index * channels, 2 * channels)?.contiguous()?)?;
+            x = state.narrow(1, 0, channels)?.contiguous()?;
+            ends.push(state);
         }
         let ends = Tensor::cat(&ends, 1)?;
         let places = places.map(|_| 0);

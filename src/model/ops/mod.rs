@@ -13,6 +13,7 @@ pub mod kernels;
 pub mod linear;
 pub mod panels;
 pub mod pointwise;
+pub mod recurrence;
 pub mod ring;
 pub mod simd;
 pub mod tables;

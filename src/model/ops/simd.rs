@@ -54,6 +54,46 @@ fn silu_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     simd.div_f32s(x, denominator)
 }
 
+#[inline(always)]
+fn sigmoid_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let denominator = simd.add_f32s(simd.splat_f32s(1.0), exp(simd, simd.neg_f32s(x)));
+    simd.div_f32s(simd.splat_f32s(1.0), denominator)
+}
+
+/// σ(x + shift) of every number, in place.
+#[inline(always)]
+pub fn sigmoid_all<S: Simd>(simd: S, values: &mut [f32], shift: f32) {
+    let shift = simd.splat_f32s(shift);
+    let (whole, rest) = S::as_mut_simd_f32s(values);
+    for x in whole {
+        *x = sigmoid_of(simd, simd.add_f32s(*x, shift));
+    }
+    if !rest.is_empty() {
+        let last = sigmoid_of(simd, simd.add_f32s(simd.partial_load_f32s(rest), shift));
+        simd.partial_store_f32s(rest, last);
+    }
+}
+
+/// 2 · σ(2x) − 1
+#[inline(always)]
+fn tanh_of<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+    let two = simd.splat_f32s(2.0);
+    simd.mul_add_f32s(two, sigmoid_of(simd, simd.mul_f32s(two, x)), simd.splat_f32s(-1.0))
+}
+
+/// tanh(x) of every number, in place.
+#[inline(always)]
+pub fn tanh_all<S: Simd>(simd: S, values: &mut [f32]) {
+    let (whole, rest) = S::as_mut_simd_f32s(values);
+    for x in whole {
+        *x = tanh_of(simd, *x);
+    }
+    if !rest.is_empty() {
+        let last = tanh_of(simd, simd.partial_load_f32s(rest));
+        simd.partial_store_f32s(rest, last);
+    }
+}
+
 /// x · σ(x) of every number, in place.
 pub fn silu(values: &mut [f32]) {
     struct Silu<'a>(&'a mut [f32]);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use candle_core::{D, Device, Result, Tensor, Var};
 
 use super::ring::{Places, put, put_plain};
-use super::{attention, convolution, linear, pointwise, trained};
+use super::{attention, convolution, linear, pointwise, recurrence, trained};
 
 const TOLERANCE: f32 = 2e-5;
 
@@ -139,6 +139,34 @@ fn the_end_of_a_residual_module_agrees_with_single_operations() {
         agree(&[&x, &y, &weight, &bias], operation, reference);
     }
     assert!(trained::residual_norm(&x, &y, &weight, &bias, Some(vec![1.0; 3])).is_err());
+}
+
+#[test]
+fn a_recurrent_sequence_agrees_with_single_operations() {
+    // Twelve channels leave a part of a vector over.
+    for (rows, ticks, channels) in [(3, 5, 8), (2, 4, 12), (1, 1, 24)] {
+        let gates = random(&[rows, ticks, 4 * channels], 21);
+        let (weight, begin) = (random(&[4 * channels, channels], 22), random(&[rows, 2 * channels], 23));
+        agree(
+            &[&gates, &weight, &begin],
+            || recurrence::sequence(&gates, &weight, &begin),
+            || recurrence::sequence_plain(&gates, &weight, &begin),
+        );
+    }
+}
+
+#[test]
+fn a_recurrent_cell_agrees_with_its_plain_form_and_with_the_sequence() {
+    let (gates, state) = (random(&[3, 48], 24), random(&[3, 24], 25));
+    let found = recurrence::cell(&gates, &state).unwrap();
+    assert!(distance(&found, &recurrence::cell_plain(&gates, &state).unwrap()) < TOLERANCE);
+    let deaf = Tensor::zeros((48, 12), candle_core::DType::F32, &Device::Cpu).unwrap();
+    let sequence = recurrence::sequence(&gates.unsqueeze(1).unwrap(), &deaf, &state).unwrap();
+    assert_eq!(distance(&found, &sequence.squeeze(1).unwrap()), 0.0);
+    let said = recurrence::cell(&gates, &random(&[2, 24], 1)).unwrap_err().to_string();
+    assert!(said.contains("expected gates of (2, 48), got [3, 48]"), "{said}");
+    let said = recurrence::sequence(&gates.unsqueeze(1).unwrap(), &deaf, &random(&[3, 23], 1)).unwrap_err().to_string();
+    assert!(said.contains("expected gates of (n, T, 4·C)"), "{said}");
 }
 
 #[test]
