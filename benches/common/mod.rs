@@ -73,6 +73,7 @@ pub fn model_of(architecture: Architecture, keypoints: usize) -> Arc<Model> {
         warm_up: None,
         calibration: BTreeMap::new(),
         triggers: BTreeMap::new(),
+        bouts: BTreeMap::new(),
         scores: BTreeMap::new(),
     };
     let variables = Variables::new(1);

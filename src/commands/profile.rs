@@ -7,10 +7,11 @@ use crate::corpus::Split;
 use crate::corpus::session::Session;
 use crate::model::Model;
 use crate::model::bundle;
+use crate::model::trust::BoutLengths;
 use crate::train::profile;
 use crate::train::validate::Answering;
 
-/// Measure what input a model knows and how long a history it needs, and write both into its card. `train` does so at
+/// Measure what input a model knows, how long a history it needs and how long bouts are, and write that into its card. `train` does so at
 /// its end; this is for a model that was trained before, or whose recordings have changed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -52,6 +53,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     println!("warm after {} ticks", warm_up.ticks);
     let range = profile::range(trained.iter().chain(&validation), args.noise)?;
-    let card = bundle::Card { range: Some(range), warm_up: Some(warm_up), ..card.clone() };
+    let bouts = profile::bouts(&trained.iter().chain(&validation).collect::<Vec<_>>(), model.ethogram());
+    for (set, behaviors) in &bouts {
+        for (name, BoutLengths { bouts, median_secs }) in behaviors {
+            println!("{set} {name}: {bouts} bouts, the median {median_secs:.2} s");
+        }
+    }
+    let card = bundle::Card { range: Some(range), warm_up: Some(warm_up), bouts, ..card.clone() };
     bundle::save_card(&args.model, &card)
 }

@@ -148,16 +148,28 @@ impl Session {
 
     /// Labelled bouts of a behavior, of all animals and pairs.
     pub fn bouts(&self, behavior: Behavior) -> usize {
+        self.bout_ticks(behavior).len()
+    }
+
+    /// How long each of them is.
+    pub fn bout_ticks(&self, behavior: Behavior) -> Vec<usize> {
         let count = self.cells.len();
         let is_on = |tick: usize, index: usize| {
             let at = tick * count + index;
             self.truth[at] && self.labelled[at]
         };
-        let of_cell = |index: usize| {
-            (0..self.ticks).filter(|&tick| is_on(tick, index) && (tick == 0 || !is_on(tick - 1, index))).count()
-        };
-        let cells = self.cells.iter().enumerate().filter(|(_, cell)| cell.behavior == behavior);
-        cells.map(|(index, _)| of_cell(index)).sum()
+        let mut lengths = Vec::new();
+        for (index, _) in self.cells.iter().enumerate().filter(|(_, cell)| cell.behavior == behavior) {
+            let mut length = 0;
+            for tick in 0..=self.ticks {
+                if tick < self.ticks && is_on(tick, index) {
+                    length += 1;
+                } else if length > 0 {
+                    lengths.push(std::mem::take(&mut length));
+                }
+            }
+        }
+        lengths
     }
 
     /// Whether anybody looked for any behavior of a label set.

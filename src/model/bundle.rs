@@ -14,7 +14,7 @@ use super::blueprint::Blueprint;
 use super::ensemble::EnsembleError;
 use super::forest::ForestError;
 use super::system::System;
-use super::trust::{Calibrated, TriggerAdvice};
+use super::trust::{BoutLengths, Calibrated, TriggerAdvice};
 use super::weights::{self, WEIGHTS_BYTES_MAX, Weights};
 use super::wiring::Vocabulary;
 use crate::behavior::{Ethogram, LabelSet};
@@ -64,6 +64,10 @@ pub struct Card {
     /// Label set → behavior → what a closed loop may expect at each delay; empty where nobody measured it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub triggers: BTreeMap<String, BTreeMap<String, Vec<TriggerAdvice>>>,
+    /// Label set → behavior → how long its bouts are; without those of which there are none, and empty where nobody
+    /// measured it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub bouts: BTreeMap<String, BTreeMap<String, BoutLengths>>,
     /// Data split → label set → behavior → frame F1 at each delay, decoded as live.
     #[serde(default)]
     pub scores: BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<f64>>>>,
@@ -272,6 +276,7 @@ fn hash_of(card: &Card, weights: &[u8]) -> String {
         scores: BTreeMap::new(),
         calibration: BTreeMap::new(),
         triggers: BTreeMap::new(),
+        bouts: BTreeMap::new(),
         range: None,
         warm_up: None,
         ..card.clone()
@@ -322,6 +327,13 @@ fn check(card: &Card, path: &Path) -> Result<(), ModelError> {
                     format!("{delays} (one a delay) of at most {TRIGGER_CHOICES_MAX} choices for {set}.{name}");
                 return value("triggers", expected, by_delay.len().to_string());
             }
+        }
+    }
+    let lengths = card.bouts.values().flatten();
+    for (name, BoutLengths { bouts, median_secs }) in lengths {
+        if *bouts == 0 || !(median_secs.is_finite() && *median_secs > 0.0) {
+            let got = format!("{bouts} bouts of {median_secs} s for {name}");
+            return value("bouts", "one or more bouts longer than nothing".into(), got);
         }
     }
     card.architecture.check().map_err(|source| ModelError::Architecture { path: path.into(), source })

@@ -47,6 +47,15 @@ impl LogitLine {
     }
 }
 
+/// How long the bouts of a behavior are that somebody annotated, in the recordings that a model was made with: a verdict
+/// that comes later than half of them have ended is none to act on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoutLengths {
+    pub bouts: u64,
+    pub median_secs: f64,
+}
+
 /// What a closed loop may expect of one behavior at one delay.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -40,8 +40,8 @@ impl Donor {
     }
 }
 
-/// Label set → behavior → something by delay, as a card keeps it.
-type OfBehaviors<T> = BTreeMap<String, BTreeMap<String, Vec<T>>>;
+/// Label set → behavior → something, as a card keeps it.
+type OfBehaviors<T> = BTreeMap<String, BTreeMap<String, T>>;
 
 /// Label set and name of the behaviors that nobody looked for in these sessions.
 pub fn not_looked_for<'a>(

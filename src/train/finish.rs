@@ -76,6 +76,10 @@ pub fn finish(material: &Material, config: &TrainConfig, out: &Path, learned: Le
             of_delay[usize::from(behavior.0)] = *rule;
         }
     }
+    let mut bouts = profile::bouts(&material.train.iter().chain(validation).collect::<Vec<_>>(), ethogram);
+    if let Some(donor) = &material.donor {
+        adaptation::keep(&mut bouts, &donor.card.bouts, &unseen);
+    }
     let noise = config.augmentation.jitter_max as f32;
     let card = Card {
         name: out.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
@@ -103,6 +107,7 @@ pub fn finish(material: &Material, config: &TrainConfig, out: &Path, learned: Le
         // `evaluate --record` measures them, decoded as they are live.
         range: Some(profile::range(material.train.iter().chain(validation), noise)?),
         warm_up: Some(warm_up),
+        bouts,
         scores: BTreeMap::new(),
     };
     bundle::save(out, &card, &fitted.weights)?;

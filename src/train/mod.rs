@@ -17,7 +17,7 @@ pub mod report;
 pub mod rules;
 pub mod sampler;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod standard;
 pub mod start;
 

@@ -1,14 +1,19 @@
-//! What a model's card says about trusting its verdicts: which input it knows, and how long a history it needs.
+//! What a model's card says about trusting its verdicts: which input it knows, how long a history it needs, and how long
+//! bouts are.
+
+use std::collections::BTreeMap;
 
 use super::adaptation::{lab_averaged, looked_for};
 use super::validate::Answering;
+use crate::behavior::Ethogram;
 use crate::corpus::session::{Session, SessionError};
 use crate::features::range::{InputRange, RangeBuilder};
 use crate::model::bundle::{Reliability, WarmUp};
 use crate::model::device::one_thread_pool;
 use crate::model::ops::kernels::sigmoid;
+use crate::model::trust::BoutLengths;
 use crate::score::{Tally, best_threshold};
-use crate::time::WINDOW_TICKS;
+use crate::time::{TICK_RATE_HZ, WINDOW_TICKS};
 
 /// Histories that are measured: half a second, one, two, five and seventeen.
 pub const HISTORIES_TICKS: [u32; 5] = [15, 30, 60, 150, WINDOW_TICKS as u32];
@@ -33,6 +38,20 @@ pub fn range<'a>(sessions: impl IntoIterator<Item = &'a Session>, noise: f32) ->
         read?;
     }
     Ok(builder.finish())
+}
+
+/// How long the annotated bouts of every behavior are, of those that have any.
+pub fn bouts(sessions: &[&Session], ethogram: &Ethogram) -> BTreeMap<String, BTreeMap<String, BoutLengths>> {
+    let mut lengths: BTreeMap<String, BTreeMap<String, BoutLengths>> = BTreeMap::new();
+    for (behavior, set, spec) in ethogram.behaviors() {
+        let mut ticks: Vec<usize> = sessions.iter().flat_map(|session| session.bout_ticks(behavior)).collect();
+        ticks.sort_unstable();
+        let Some(median) = ticks.get(ticks.len() / 2) else { continue };
+        let median_secs = (*median as f64 / TICK_RATE_HZ * 1000.0).round() / 1000.0;
+        let of_set = lengths.entry(ethogram.label_sets()[set].name.clone()).or_default();
+        of_set.insert(spec.name.clone(), BoutLengths { bouts: ticks.len() as u64, median_secs });
+    }
+    lengths
 }
 
 /// A system that is put before cages again and again, as if they had just been opened: how good its verdicts are after

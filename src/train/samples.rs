@@ -137,6 +137,7 @@ pub fn card(config: &TrainConfig, ethogram: &Ethogram, vocabulary: &Vocabulary) 
         warm_up: None,
         calibration: BTreeMap::new(),
         triggers: BTreeMap::new(),
+        bouts: BTreeMap::new(),
         scores: BTreeMap::new(),
     }
 }

@@ -146,6 +146,7 @@ pub fn card(delays: &[u32]) -> Card {
         warm_up: None,
         calibration: BTreeMap::new(),
         triggers: BTreeMap::new(),
+        bouts: BTreeMap::new(),
         scores: BTreeMap::new(),
     }
 }
