@@ -24,3 +24,9 @@ impl Tick {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DelayTicks(pub u32);
+
+impl DelayTicks {
+    pub fn secs(self) -> f64 {
+        f64::from(self.0) / TICK_RATE_HZ
+    }
+}
