@@ -90,6 +90,14 @@ impl CageName {
         format!("{ROOT}/{self}/status")
     }
 
+    pub fn trigger(&self) -> String {
+        format!("{ROOT}/{self}/trigger")
+    }
+
+    pub fn control(&self) -> String {
+        format!("{ROOT}/{self}/control")
+    }
+
     /// Liveliness token of the rig that publishes this cage.
     pub fn alive(&self) -> String {
         format!("{ROOT}/{self}/alive")
@@ -134,6 +142,16 @@ impl Rigs {
     /// The scores of all cages of these rigs.
     pub fn scores(&self) -> String {
         format!("{ROOT}/{}/*/score", self.chunk())
+    }
+
+    /// The triggers of all cages of these rigs.
+    pub fn triggers(&self) -> String {
+        format!("{ROOT}/{}/*/trigger", self.chunk())
+    }
+
+    /// Where all cages of these rigs are armed and disarmed.
+    pub fn controls(&self) -> String {
+        format!("{ROOT}/{}/*/control", self.chunk())
     }
 
     /// The status messages of all cages of these rigs.

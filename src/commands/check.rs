@@ -11,7 +11,11 @@ use crate::corpus::Recording;
 use crate::features::range::RangeWatch;
 use crate::model::Model;
 use crate::output::journal::{JOURNAL_BYTES_MAX, Journal};
+use crate::stream::{Origin, StreamDefaults, StreamDescription};
 use crate::time::{TICK_RATE_HZ, WINDOW_TICKS};
+use crate::trigger::permit::Permit;
+use crate::trigger::plan::Plan;
+use crate::trigger::watch::Watch;
 
 /// Check settings, a model and recordings, and whether they fit together, before anything depends on them.
 ///
@@ -24,6 +28,9 @@ pub struct Args {
     /// The model directory, instead of the one in the settings.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+    /// The plan of a closed loop, instead of the one in the settings.
+    #[arg(long, value_name = "FILE")]
+    triggers: Option<PathBuf>,
     /// Recordings to hold against the model: multi-animal DeepLabCut CSV, plain or gzipped.
     #[arg(value_name = "RECORDING")]
     recordings: Vec<PathBuf>,
@@ -89,6 +96,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             report.say("fit", Ok(((), "the model knows every part of the expected skeleton".to_owned())));
         }
     }
+    let triggers = args.triggers.as_ref().or(settings.as_ref().and_then(|settings| settings.triggers.as_ref()));
+    if let (Some(path), Some(model)) = (triggers, &model) {
+        let expected = settings.as_ref().and_then(|settings| settings.stream.as_ref());
+        let permit = settings.as_ref().and_then(|settings| settings.permit.as_deref());
+        check_plan(path, model, expected, permit, &mut report);
+    }
     for path in &args.recordings {
         let Some(model) = &model else { break };
         let found = args.facts.read(path, model).and_then(|recording| look_at(&recording, model));
@@ -140,6 +153,49 @@ fn check_places(settings: &Settings, report: &mut Report) {
         let bound = std::net::TcpListener::bind(address).with_context(|| format!("metrics: {address}"));
         report.say("metrics", bound.map(|_| ((), format!("{address} is free"))));
     }
+}
+
+/// Whether a plan holds by itself, fits the model and the rig as it is described, and was rehearsed.
+fn check_plan(
+    path: &Path,
+    model: &Model,
+    expected: Option<&StreamDescription>,
+    permit: Option<&Path>,
+    report: &mut Report,
+) {
+    let read = Plan::read(path).map_err(anyhow::Error::from);
+    let described = |plan: Plan| {
+        let line = format!("{} ({}): {} rules for rig {}", plan.name, plan.hash, plan.rules.len(), plan.rig);
+        (plan, line)
+    };
+    let Some(plan) = report.say("plan", read.map(described)) else { return };
+    match expected.cloned().map_or_else(|| of_model(model, &plan), Ok) {
+        Ok(stream) => {
+            let watched = Watch::new(&plan, model.card(), &stream).map_err(anyhow::Error::from);
+            let names = if expected.is_some() {
+                ""
+            } else {
+                "; names of animals are looked at with a [stream] in the settings"
+            };
+            report.say("plan", watched.map(|_| ((), format!("the model knows all that its rules look at{names}"))));
+        }
+        Err(error) => drop(report.say::<()>("plan", Err(error))),
+    }
+    if let Some(permit) = permit {
+        let checked = Permit::read(permit).and_then(|permit| permit.check(&plan, model.hash()));
+        let line = format!("{}: every rule passed", permit.display());
+        report.say("permit", checked.map(|()| ((), line)).map_err(anyhow::Error::from));
+    }
+}
+
+/// A rig as the model was trained on, with the animals that the plan names, and two at least.
+fn of_model(model: &Model, plan: &Plan) -> anyhow::Result<StreamDescription> {
+    let StreamDefaults { rate_hz, body_length_px, skeleton } = model.card().defaults.clone();
+    let named = plan.rules.iter().flat_map(|rule| [&rule.agent, &rule.target]).flatten().cloned();
+    let mut names: Vec<String> = named.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+    let others = ["animal1", "animal2"].map(str::to_owned);
+    names.extend(others.into_iter().take(2_usize.saturating_sub(names.len())));
+    Ok(StreamDescription::new(skeleton, names, rate_hz, body_length_px, None, Origin::Live)?)
 }
 
 /// Whether a file can be made in the folder that `path` is to lie in.

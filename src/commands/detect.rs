@@ -12,6 +12,7 @@ use crossbeam::channel::Receiver;
 use super::settings::{Settings, THREADS_MAX, parse_metrics};
 use crate::core::Unit;
 use crate::keys::Rigs;
+use crate::live::desk::Loop;
 use crate::live::detector::{Config, Detector};
 use crate::live::export;
 use crate::live::interrupt::{hangups, interrupts};
@@ -58,6 +59,15 @@ pub struct Args {
     /// What networks run on: cpu, or cuda where the program was built with that feature [default: cpu].
     #[arg(long, value_name = "DEVICE")]
     device: Option<Choice>,
+    /// What to trigger in a rig, see configs/triggers. Nothing is armed before `vibrissa arm` says so.
+    #[arg(long, value_name = "FILE")]
+    triggers: Option<PathBuf>,
+    /// What a rehearsal of that plan wrote; without one nothing can be armed.
+    #[arg(long, value_name = "FILE")]
+    permit: Option<PathBuf>,
+    /// Where experimental sessions keep trail and doses [default: vibrissa-sessions].
+    #[arg(long, value_name = "DIR")]
+    sessions: Option<PathBuf>,
     /// End after so many seconds.
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
@@ -72,7 +82,7 @@ pub struct Args {
 impl Args {
     fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = self.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
-        let Self { model, lab, rig, endpoints, journal, ticks, metrics, .. } = self.clone();
+        let Self { model, lab, rig, endpoints, journal, ticks, metrics, triggers, permit, sessions, .. } = self.clone();
         if !lab.is_empty() {
             settings.label_sets = lab;
         }
@@ -81,6 +91,9 @@ impl Args {
         settings.journal = journal.unwrap_or(settings.journal);
         settings.ticks = ticks.or(settings.ticks);
         settings.metrics = metrics.or(settings.metrics);
+        settings.triggers = triggers.or(settings.triggers);
+        settings.permit = permit.or(settings.permit);
+        settings.sessions = sessions.unwrap_or(settings.sessions);
         settings.device = self.device.unwrap_or(settings.device);
         settings.threads = self.threads.map_or(settings.threads, usize::from);
         if endpoints != Endpoints::default() {
@@ -101,12 +114,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         export::serve(address)?;
         say(&format!("metrics at http://{address}/metrics"));
     }
+    let closed_loop = settings.closed_loop()?;
     let session = settings.endpoints.clone().or_listen().open(Patience::Detector)?;
     let confidence_min = model.card().confidence_min;
     say(&format!("model {} ({})", model.name(), model.hash()));
     let (rigs, idle, ticks) = (settings.rig.clone(), settings.idle, settings.ticks.clone());
     let (threads, unit) = (settings.threads, Unit::open(settings.device)?);
-    let config = Config { rigs, confidence_min, idle, ticks, threads, unit, ..Config::new(settings.journal.clone()) };
+    if let Some(Loop { plan, permit, .. }) = &closed_loop {
+        let permit = if permit.is_some() { "" } else { "; without a permit, nothing can be armed" };
+        say(&format!("plan {} ({}) for rig {}{permit}", plan.name, plan.hash, plan.rig));
+    }
+    let journal = Config::new(settings.journal.clone());
+    let config = Config { rigs, confidence_min, idle, ticks, threads, unit, closed_loop, ..journal };
     let detector = Detector::start(&session, model, &config)?;
     let recovery = detector.recovery();
     if recovery.torn_bytes > 0 {

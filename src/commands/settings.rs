@@ -2,17 +2,22 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use serde::Deserialize;
 
 use crate::keys::Rigs;
+use crate::live::desk::Loop;
 use crate::live::detector::IDLE_SECS;
 use crate::live::session::Endpoints;
 use crate::model::Model;
 use crate::model::device::Choice;
 use crate::skeleton::Skeleton;
 use crate::stream::{Identities, Origin, StreamDescription, StreamError};
+use crate::trigger::permit::Permit;
+use crate::trigger::plan::Plan;
 
 /// Bounds of the time after which a silent cage is closed, in seconds.
 pub const IDLE_SECS_MIN: u64 = 3;
@@ -37,6 +42,10 @@ pub struct Settings {
     /// Inference threads.
     pub threads: usize,
     pub device: Choice,
+    /// The plan of a closed loop, the permit of its rehearsal, and where its sessions keep their files.
+    pub triggers: Option<PathBuf>,
+    pub permit: Option<PathBuf>,
+    pub sessions: PathBuf,
     /// What the rigs publish, as far as it is known before they do.
     pub stream: Option<StreamDescription>,
 }
@@ -72,6 +81,9 @@ struct RawSettings {
     threads: Option<usize>,
     #[serde(default)]
     device: Choice,
+    triggers: Option<PathBuf>,
+    permit: Option<PathBuf>,
+    sessions: Option<PathBuf>,
     stream: Option<RawExpected>,
 }
 
@@ -99,6 +111,9 @@ impl Default for Settings {
             idle: Duration::from_secs(IDLE_SECS),
             threads: 1,
             device: Choice::Cpu,
+            triggers: None,
+            permit: None,
+            sessions: "vibrissa-sessions".into(),
             stream: None,
         }
     }
@@ -164,8 +179,30 @@ impl Settings {
             idle: Duration::from_secs(idle_secs),
             threads,
             device: raw.device,
+            triggers: raw.triggers.map(here),
+            permit: raw.permit.map(here),
+            sessions: raw.sessions.map_or(defaults.sessions, here),
             stream,
         })
+    }
+
+    /// The closed loop that is to be served, where a plan is named.
+    ///
+    /// # Errors
+    /// A plan or a permit that cannot be read, and a plan for a rig that is not served.
+    pub fn closed_loop(&self) -> anyhow::Result<Option<Loop>> {
+        let Some(triggers) = &self.triggers else {
+            anyhow::ensure!(self.permit.is_none(), "permit: expected a plan to trigger by, got none");
+            return Ok(None);
+        };
+        let plan = Plan::read(triggers).with_context(|| triggers.display().to_string())?;
+        if let Rigs::One(rig) = &self.rig {
+            let (plan, file) = (&plan.rig, triggers.display());
+            anyhow::ensure!(rig == plan, "{file}: rig: expected {rig}, which is served, got {plan}");
+        }
+        let permit = self.permit.as_deref().map(Permit::read).transpose()?;
+        let program = std::env::current_exe().context("the path of this program, to start the guard")?;
+        Ok(Some(Loop { plan: Arc::new(plan), folder: self.sessions.clone(), permit, program }))
     }
 
     /// What a model has to say against the streams that are expected.

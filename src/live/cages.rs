@@ -6,6 +6,7 @@ mod open;
 mod outcome;
 mod rescue;
 mod rooms;
+mod vigil;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use self::open::{Open, Stranger, notice};
 pub use self::outcome::{Decision, Outcome, Scored};
 use self::rooms::Rooms;
+pub use self::vigil::Ticked;
+use self::vigil::{Seen, Vigil, vigil_of};
 use crate::acquire::description::StreamId;
 use crate::acquire::wire::Content;
 use crate::buffer::ticks::frames_per_tick;
@@ -31,6 +34,7 @@ use crate::output::ticklog::Life;
 use crate::poses::Frame;
 use crate::stream::Origin;
 use crate::time::Tick;
+use crate::trigger::plan::Plan;
 
 /// How long a publisher may be silent, or all of its frames refused, before another takes over its cage, in seconds.
 pub const TAKEOVER_SECS: u64 = 2;
@@ -64,6 +68,10 @@ pub struct Cages {
     recall: Option<Recall>,
     /// Credit of cages that were closed, so that ends and beginnings without end are no way around it.
     paces: HashMap<CageName, Pace>,
+    /// What a closed loop looks for.
+    pub plan: Option<Arc<Plan>>,
+    /// Events cannot be written at present.
+    pub journal_failing: bool,
 }
 
 /// A frame whose cage is to step with it.
@@ -73,6 +81,8 @@ struct Admitted<'a> {
     cage: Cage,
     /// So many ticks are missing before the frame that others would wait for it.
     is_behind: bool,
+    /// Somebody looks at its scores.
+    is_watched: bool,
     scores: Vec<(Tick, Vec<f32>)>,
     outcome: Outcome,
 }
@@ -88,6 +98,8 @@ impl Cages {
             watched: false,
             recall,
             paces: HashMap::new(),
+            plan: None,
+            journal_failing: false,
         }
     }
 
@@ -138,6 +150,11 @@ impl Cages {
         let replaced = room.and_then(|room| cage.replace_model(&room));
         match replaced {
             Ok(advance) => {
+                let vigil = vigil_of(self.plan.as_ref(), &name, &open.described.stream, self.rooms.model());
+                open.vigil = vigil.map(|vigil| vigil.after(open.vigil.as_ref()));
+                if open.vigil.is_some() {
+                    outcome.strange.push((name.clone(), "another model"));
+                }
                 outcome.add(&name, open, &before, advance);
                 let state = State::ModelReplaced { before: before.hash().to_owned() };
                 outcome.notices.extend(self.open.get(&name).map(|open| self.notice(&name, open, state)));
@@ -172,10 +189,10 @@ impl Cages {
     }
 
     fn advance(&mut self, mut group: Vec<Admitted<'_>>, now: Moment, deliver: &mut dyn FnMut(&Arrival, Outcome)) {
-        let watched = self.watched;
-        let turns = group.iter_mut().map(|Admitted { cage, frame, scores, .. }| {
+        let turns = group.iter_mut().map(|Admitted { cage, frame, scores, is_watched, .. }| {
+            let is_watched = *is_watched;
             let watch = move |tick: Tick, of_tick: &[f32]| {
-                if watched {
+                if is_watched {
                     scores.push((tick, of_tick.to_vec()));
                 }
             };
@@ -238,6 +255,9 @@ impl Cages {
             && let Err(stranger) = open.check(arrival, now.monotonic)
         {
             let silent = now.monotonic.saturating_duration_since(open.taken);
+            if open.vigil.is_some() {
+                outcome.strange.push((name.clone(), stranger.reason()));
+            }
             if !stranger.takes_over(silent) {
                 outcome.refused = Some(stranger.cause());
                 return None;
@@ -269,8 +289,8 @@ impl Cages {
         };
         let ahead = frame.number.abs_diff(open.newest.unwrap_or(frame.number)) as f64;
         let is_behind = ahead > TICKS_TOGETHER_MAX * frames_per_tick(open.described.stream.rate_hz());
-        let outcome = Outcome::default();
-        Some(Admitted { arrival, frame, cage, is_behind, scores: Vec::new(), outcome })
+        let (is_watched, outcome) = (self.watched || open.vigil.is_some(), Outcome::default());
+        Some(Admitted { arrival, frame, cage, is_behind, is_watched, scores: Vec::new(), outcome })
     }
 
     /// What comes of a frame that its cage has stepped with.
@@ -280,7 +300,7 @@ impl Cages {
         result: Result<Advance, CoreError>,
         now: Moment,
     ) -> (&'a Arrival, Outcome) {
-        let Admitted { arrival, frame, cage, scores, mut outcome, .. } = admitted;
+        let Admitted { arrival, frame, cage, mut scores, mut outcome, .. } = admitted;
         let name = &arrival.cage;
         let Some(open) = self.open.get_mut(name) else { return (arrival, outcome) };
         let model = Arc::clone(cage.model());
@@ -301,11 +321,26 @@ impl Cages {
                 }
                 let timing = sighting.notices.iter().map(|said| State::Timing(*said));
                 outcome.notices.extend(timing.map(|state| notice(name, open, &model, state)));
+                if let Some(vigil) = &mut open.vigil {
+                    vigil.hear(&advance);
+                }
                 for note in std::mem::take(&mut advance.notes) {
                     outcome.notices.push(notice(name, open, &model, open.said(note)));
                 }
                 if self.recall.is_some() {
                     open.keep(name, &mut outcome);
+                }
+                outcome.ticked = open.look(&Seen {
+                    arrival,
+                    frame: frame.number,
+                    capture_nanos: frame.capture_nanos,
+                    age: sighting.age,
+                    scores: &scores,
+                    now,
+                    journal_failing: self.journal_failing,
+                });
+                if !self.watched {
+                    scores.clear();
                 }
                 let scored = |(tick, scores)| {
                     let (cage, described) = (name.clone(), Arc::clone(&open.described));
@@ -401,6 +436,7 @@ impl Cages {
             misfit: None,
             suspended: false,
             at_other_ticks,
+            vigil: vigil_of(self.plan.as_ref(), name, stream, self.rooms.model()),
         };
         let state = if open.cage.is_some() { State::Started } else { State::Refused { reason: open.refused } };
         outcome.notices.push(self.notice(name, &open, state));
@@ -418,6 +454,9 @@ impl Cages {
 
     fn close(&mut self, name: &CageName, state: &State, outcome: &mut Outcome) {
         let Some(mut open) = self.open.remove(name) else { return };
+        if open.vigil.is_some() {
+            outcome.strange.push((name.clone(), "the cage ended"));
+        }
         if self.recall.is_some() {
             let ends = matches!(state, State::Stopped { reason: DETECTOR_ENDS });
             outcome.kept.push((name.clone(), if ends { Keep::Close } else { Keep::Forget }));

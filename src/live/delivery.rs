@@ -7,6 +7,7 @@ use crate::acquire::wire::Content;
 use crate::keys::CageName;
 use crate::live::cages::Outcome;
 use crate::live::clock::Moment;
+use crate::live::desk::{ToDesk, Word};
 use crate::live::herald::{Outbox, Outgoing};
 use crate::live::intake::Arrival;
 use crate::live::keeper::{Keep, KeepQueue};
@@ -25,6 +26,8 @@ pub struct Delivery {
     pub kept: Arc<KeepQueue>,
     /// Open cages of all inference threads, as they were told last.
     pub open: Arc<AtomicUsize>,
+    /// Where a closed loop is served.
+    pub desk: Option<ToDesk>,
 }
 
 impl Delivery {
@@ -70,9 +73,19 @@ impl Delivery {
         self.pass_on(outcome);
     }
 
+    fn to_desk(&self, word: Word) {
+        if let Some(desk) = &self.desk {
+            desk.say(word);
+        }
+    }
+
     /// Sends decisions to the journal and notices to the wire.
-    pub fn pass_on(&self, outcome: Outcome) {
+    pub fn pass_on(&self, mut outcome: Outcome) {
         let decided = Moment::now();
+        // First of all: an animal may wait for it.
+        if let Some(ticked) = outcome.ticked.take() {
+            self.to_desk(Word::Ticked(Box::new(ticked)));
+        }
         for decision in outcome.decisions {
             let verdict = decision.verdict(decided.unix_nanos);
             let cage = decision.cage;
@@ -101,6 +114,9 @@ impl Delivery {
         }
         for cage in &outcome.closed {
             self.tallies.with(cage, |tally| tally.closed = true);
+        }
+        for (cage, why) in outcome.strange {
+            self.to_desk(Word::Strange { cage, why });
         }
     }
 

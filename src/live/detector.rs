@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use zenoh::liveliness::LivelinessToken;
 use zenoh::pubsub::Subscriber;
+use zenoh::query::Queryable;
 use zenoh::sample::{Sample, SampleKind};
 use zenoh::{Session, Wait};
 
@@ -17,7 +18,9 @@ use crate::core::Unit;
 use crate::keys::{CageName, Rigs, detector_alive};
 use crate::live::cages::{Cages, Recall};
 use crate::live::clock::Moment;
+use crate::live::control;
 use crate::live::delivery::Delivery;
+use crate::live::desk::{self, Loop, ToDesk};
 use crate::live::herald::{self, Outbox};
 use crate::live::inference::{Inference, Successor};
 use crate::live::intake::{self, Arrival, Intake};
@@ -52,6 +55,8 @@ pub struct Config {
     pub threads: usize,
     /// What networks run on.
     pub unit: Unit,
+    /// A closed loop to serve; `None` triggers nothing.
+    pub closed_loop: Option<Loop>,
 }
 
 impl Config {
@@ -67,6 +72,7 @@ impl Config {
             ticks: None,
             threads: 1,
             unit: Unit::cpu(),
+            closed_loop: None,
         }
     }
 }
@@ -80,6 +86,8 @@ pub struct Detector {
     scribe: Scribe,
     herald: JoinHandle<()>,
     keeper: Option<JoinHandle<()>>,
+    desk: Option<(ToDesk, JoinHandle<()>)>,
+    controls: Option<Queryable<()>>,
     inbox: Arc<Inbox>,
     kept: Arc<KeepQueue>,
     outbox: Arc<Outbox>,
@@ -112,13 +120,20 @@ impl Detector {
         let keeper = keep(config.ticks.as_deref(), &kept, &callbacks.tallies)?;
         let herald = herald::start(session.clone(), Arc::clone(&outbox), tallies())?;
         let scribe = Scribe::start(journal, Arc::clone(&inbox), Arc::clone(&outbox), tallies(), health.clone())?;
+        let plan = config.closed_loop.as_ref().map(|closed_loop| Arc::clone(&closed_loop.plan));
+        let desk =
+            config.closed_loop.clone().map(|closed_loop| desk::start(closed_loop, Arc::clone(&outbox), tallies()));
+        let desk = desk.transpose()?;
+        let to_desk = desk.as_ref().map(|(to_desk, _)| to_desk.clone());
         let (mut inference, mut successors, open) = (Vec::new(), Vec::new(), Arc::default());
         let models = std::iter::repeat_n(model, callbacks.arrivals.len());
         for (arrivals, model) in callbacks.arrivals.iter().zip(models) {
             let successor = Successor::default();
             let recall = config.ticks.as_deref().map(recall_from);
+            let mut cages = Cages::new(model, config.unit.clone(), config.idle, recall);
+            cages.plan.clone_from(&plan);
             let owner = Inference {
-                cages: Cages::new(model, config.unit.clone(), config.idle, recall),
+                cages,
                 arrivals: Arc::clone(arrivals),
                 intake: Arc::clone(&callbacks.intake),
                 delivery: Delivery {
@@ -127,6 +142,7 @@ impl Detector {
                     tallies: tallies(),
                     kept: Arc::clone(&kept),
                     open: Arc::clone(&open),
+                    desk: to_desk.clone(),
                 },
                 health: health.clone(),
                 successor: Arc::clone(&successor),
@@ -138,7 +154,14 @@ impl Detector {
             inference.push(spawn("inference owner", move || pool.install(|| owner.work()))?);
             successors.push(successor);
         }
-        let subscribers = callbacks.subscribe(session, &config.rigs)?;
+        let mut subscribers = callbacks.subscribe(session, &config.rigs)?;
+        let mut controls = None;
+        if let (Some(to_desk), Some(plan)) = (to_desk, plan) {
+            let rig = Rigs::One(plan.rig.clone());
+            let (puts, queries) = control::listen(session, &rig, to_desk)?;
+            subscribers.push(puts);
+            controls = Some(queries);
+        }
         // Last of all: zenoh keeps declarations in order, so whoever sees the token knows that frames are heard.
         let token = session.liveliness().declare_token(detector_alive(&session.zid().to_string()));
         let token = token.wait().map_err(LiveError::zenoh("declaring the liveliness token"))?;
@@ -150,6 +173,8 @@ impl Detector {
             scribe,
             herald,
             keeper,
+            desk,
+            controls,
             inbox,
             kept,
             outbox,
@@ -190,15 +215,20 @@ impl Detector {
         lock(&self.model_hash).clone()
     }
 
-    /// Whether every inference thread lives. They end by a panic only: stop, and let the error tell.
+    /// Whether every inference thread lives, and the desk. They end by a panic only: stop, and let the error tell.
     pub fn is_running(&self) -> bool {
-        !self.inference.iter().any(JoinHandle::is_finished)
+        let desk = self.desk.as_ref().map(|(_, desk)| desk);
+        !self.inference.iter().any(JoinHandle::is_finished) && !desk.is_some_and(JoinHandle::is_finished)
     }
 
     /// Ends in order: no more frames are taken, waiting ones are finished, open bouts end, everything decided is
     /// journaled and published.
     pub fn stop(self) -> Result<Arc<Tallies>, LiveError> {
-        // First of all: a lossless replay that waits in a callback would hold up the undeclaration.
+        // First of all: whatever is on goes off at once.
+        if let Some((to_desk, _)) = &self.desk {
+            to_desk.end();
+        }
+        // A lossless replay that waits in a callback would hold up the undeclaration.
         self.callbacks.arrivals.iter().for_each(|arrivals| arrivals.close());
         let mut undeclared = Ok(());
         for subscriber in self.subscribers {
@@ -207,6 +237,10 @@ impl Detector {
         }
         // One that failed must not keep the others from finishing what they have: each is joined, then the first
         // failure told.
+        if let Some(controls) = self.controls {
+            undeclared = undeclared.and(controls.undeclare().wait().map_err(LiveError::zenoh("ending the control")));
+        }
+        let desked = self.desk.map_or(Ok(()), |(_, desk)| join("trigger desk", desk));
         let joined: Vec<_> = self.inference.into_iter().map(|thread| join("inference", thread)).collect();
         let inferred = joined.into_iter().collect::<Result<(), _>>();
         self.inbox.close();
@@ -216,7 +250,7 @@ impl Detector {
         let told = join("publication", self.herald);
         let kept = self.keeper.map_or(Ok(()), |keeper| join("tick log", keeper));
         let token = self.token.undeclare().wait().map_err(LiveError::zenoh("ending the liveliness token"));
-        undeclared.and(inferred).and(written).and(told).and(kept).and(token)?;
+        undeclared.and(desked).and(inferred).and(written).and(told).and(kept).and(token)?;
         Ok(Arc::clone(&self.callbacks.tallies))
     }
 }

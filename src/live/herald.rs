@@ -42,6 +42,11 @@ pub enum Outgoing {
         cage: CageName,
         json: String,
     },
+    /// That something was triggered; it is in the session's trail.
+    Trigger {
+        cage: CageName,
+        json: String,
+    },
     /// For whoever watches; becomes JSON here, off the inference thread.
     Scores(Scored),
 }
@@ -49,7 +54,10 @@ pub enum Outgoing {
 impl Outgoing {
     fn cage(&self) -> &CageName {
         match self {
-            Self::Event { cage, .. } | Self::Status { cage, .. } | Self::Scores(Scored { cage, .. }) => cage,
+            Self::Event { cage, .. }
+            | Self::Status { cage, .. }
+            | Self::Trigger { cage, .. }
+            | Self::Scores(Scored { cage, .. }) => cage,
         }
     }
 }
@@ -124,6 +132,7 @@ pub fn start(session: Session, outbox: Arc<Outbox>, tallies: Arc<Tallies>) -> Re
                 // A status is said again in a few seconds: one that is lost is not worth counting.
                 Outgoing::Scores(scored) => drop(herald.scores(&scored)),
                 Outgoing::Status { cage, json } => drop(herald.status(&cage, json)),
+                Outgoing::Trigger { cage, json } => drop(herald.event(cage.trigger(), json)),
             }
         }
     })

@@ -98,6 +98,7 @@ impl Inference {
     /// Takes frames of different cages. Each waits for the others that it steps with, which is part of its inference.
     fn take(&mut self, arrivals: &[Arrival]) {
         self.cages.watched = self.delivery.outbox.scores_are_watched();
+        self.cages.journal_failing = self.health.failing().is_some();
         let started = Moment::now();
         let Self { cages, delivery, .. } = self;
         cages.take(arrivals, started, &mut |arrival, outcome| {

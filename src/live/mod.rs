@@ -3,8 +3,9 @@
 //! ```text
 //! zenoh callbacks ─▶ intake ─▶ queue ─▶ cages (one thread) ─▶ scribe ─▶ herald ─▶ zenoh
 //!                    decode,   bounded   network, bouts        journal   events, status
-//!                    agree     per cage        │               first
-//!                                               └▶ keeper: last ticks, for a restart
+//!                    agree     per cage   │                    first
+//!                                         ├▶ keeper: last ticks, for a restart
+//!                                         └▶ desk: decisions, doses, trail ─▶ guard (a process of its own)
 //! ```
 //!
 //! Invariants:
@@ -16,7 +17,9 @@
 
 pub mod cages;
 pub mod clock;
+pub mod control;
 pub mod delivery;
+pub mod desk;
 pub mod detector;
 pub mod export;
 pub mod herald;

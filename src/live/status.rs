@@ -107,6 +107,14 @@ pub enum State {
     },
     /// Events are written and published again.
     JournalRestored,
+    /// A closed loop may act on the cage from now on.
+    Armed {
+        session: String,
+    },
+    /// It may not any more.
+    Disarmed {
+        why: String,
+    },
 }
 
 /// A state of a cage, on its way to be published.
@@ -168,18 +176,20 @@ impl State {
             Self::Stopped { .. } => "stopped",
             Self::JournalFailing { .. } => "journal-failing",
             Self::JournalRestored => "journal-restored",
+            Self::Armed { .. } => "armed",
+            Self::Disarmed { .. } => "disarmed",
         }
     }
 
     pub fn stale(stale: &Stale) -> Self {
         let nanos = |duration: &std::time::Duration| u64::try_from(duration.as_nanos()).ok();
-        let (cause, nanos, frames) = match stale {
-            Stale::NoFrame => ("no-frame", None, None),
-            Stale::Silence(since) => ("silence", nanos(since), None),
-            Stale::Age(over) => ("age", nanos(over), None),
-            Stale::Gap(missing) => ("gap", None, Some(*missing)),
+        let (for_nanos, frames) = match stale {
+            Stale::NoFrame => (None, None),
+            Stale::Silence(since) => (nanos(since), None),
+            Stale::Age(over) => (nanos(over), None),
+            Stale::Gap(missing) => (None, Some(*missing)),
         };
-        Self::Stale { cause, for_nanos: nanos, frames }
+        Self::Stale { cause: stale.word(), for_nanos, frames }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{NUMBERS_BEGAN_ANEW, Outcome, TAKEOVER_SECS};
+use super::{NUMBERS_BEGAN_ANEW, Outcome, TAKEOVER_SECS, Vigil};
 use crate::acquire::description::Described;
 use crate::acquire::wire::Content;
 use crate::core::{Cage, Note};
@@ -45,6 +45,8 @@ pub(super) struct Open {
     pub(super) suspended: bool,
     /// It began a tick before its first frame, see [`Cage::begin_one_tick_before`].
     pub(super) at_other_ticks: bool,
+    /// Where a closed loop may act on it.
+    pub(super) vigil: Option<Vigil>,
 }
 
 /// Why a packet does not belong to the life of a cage.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Open;
+use super::{Open, Ticked};
 use crate::acquire::description::Described;
 use crate::core::Advance;
 use crate::keys::CageName;
@@ -36,6 +36,10 @@ pub struct Outcome {
     pub scores: Vec<Scored>,
     /// The frame opened its cage, which may have cost a whole window.
     pub opened: bool,
+    /// What a closed loop is told.
+    pub ticked: Option<Ticked>,
+    /// Somebody else than its publisher spoke on the cage's key, or its life ended: nothing is armed there any more.
+    pub strange: Vec<(CageName, &'static str)>,
 }
 
 /// The scores of one tick of a cage together with what a message of them needs besides.

@@ -46,6 +46,11 @@ impl Cages {
             Ok(advance) => {
                 let ticks_known = cage.ring().len() as u64;
                 open.cage = Some(cage);
+                // The ticks that it was rebuilt from went by no rule.
+                if let Some(vigil) = &mut open.vigil {
+                    vigil.restart();
+                    outcome.strange.push((name.clone(), "the network was rebuilt"));
+                }
                 // The frame at which it stopped, where there was one.
                 outcome.frames = u64::from(advance.ticks > 0);
                 open.frames += outcome.frames;

@@ -36,6 +36,18 @@ pub enum Stale {
     Gap(u64),
 }
 
+impl Stale {
+    /// A short word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NoFrame => "no-frame",
+            Self::Silence(_) => "silence",
+            Self::Age(_) => "age",
+            Self::Gap(_) => "gap",
+        }
+    }
+}
+
 /// The capture clock against ours.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Offset {
