@@ -141,7 +141,7 @@ fn translation(model: &Model, ethogram: &Ethogram, corpus: &str) -> anyhow::Resu
 }
 
 /// Refuses a recording, by any of its names, that a model was trained on.
-fn check_unseen(model: &Model, names: &[&String]) -> anyhow::Result<()> {
+pub(super) fn check_unseen(model: &Model, names: &[&String]) -> anyhow::Result<()> {
     let trained = &model.card().provenance.train_recordings;
     anyhow::ensure!(
         !names.iter().any(|name| trained.contains(name)),

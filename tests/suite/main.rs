@@ -14,6 +14,7 @@ mod memory;
 mod range;
 mod rebuild;
 mod record;
+mod rehearse;
 mod simulated;
 mod together;
 mod twin;
