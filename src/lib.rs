@@ -4,11 +4,13 @@
 //!
 //! ```text
 //! pose frames ─▶ acquire ─▶ buffer ─▶ features ─▶ model ─▶ output ─▶ events
-//!  (zenoh)       decode,    even ticks  egocentric   HHSTF    bouts    (zenoh, journal)
-//!                identity   512 a cage  kinematics   step
+//!  (zenoh)       decode,    even ticks  egocentric   HHSTF  │ bouts    (zenoh, journal)
+//!                identity   512 a cage  kinematics   step   └▶ trigger ─▶ guard ─▶ laser
+//!                                                              rules, doses  (own process)
 //! recordings ─▶ corpus ─▶ the same buffer, features and model ─▶ train, predict, replay, score, summary, review
 //! simulate ─▶ recordings, or pose frames                     baseline ─▶ rules beside the network
 //! outcomes of several systems ─▶ compare ─▶ which one is worth its latency
+//! recordings, labels, trigger ─▶ rehearsal ─▶ what a plan would have done, and the permit to arm it
 //! pose frames put and answers received ─▶ latency ─▶ what a rig's verdicts take, and why
 //! ```
 //!
@@ -24,11 +26,13 @@
 //! - There is one definition of the network. Of stored weights on the processor its layers are fused operations, which
 //!   agree with the single ones that are trained and that other devices run (`model::ops`).
 //! - Only [`live`] and the commands that open its sessions know zenoh, only [`corpus`] and [`commands`] know recordings'
-//!   files, and only [`output::journal`] and [`output::ticklog`] write while detecting; [`live::recorder`] is a program
-//!   of its own.
+//!   files, and only [`output::journal`], [`output::ticklog`], [`trigger::trail`] and [`trigger::dose_book`] write while
+//!   detecting; [`live::recorder`] is a program of its own.
+//! - Nothing is lit but by [`trigger::arbiter`], a plain value that a rehearsal drives as [`live::desk`] does; nothing drives an
+//!   output but [`guard`], which knows no rules and turns everything off when nobody speaks to it.
 //! - [`simulate`], [`baseline`], [`view`], [`inspect`], [`score`], [`compare`], [`summary`] and [`review`] are plain values over
-//!   recordings, labels and verdicts: they read no file, and nothing live depends on them (of [`view`], its `Terminal` alone
-//!   touches a terminal).
+//!   recordings, labels and verdicts: they read no file, and nothing live depends on them but rules on the quantities of
+//!   [`baseline`] (of [`view`], its `Terminal` alone touches a terminal). So is [`rehearsal`].
 //! - [`latency`] is plain values as well; of it, `System` alone reads files, those by which Linux describes itself.
 //! - Nothing depends on [`train`] but its command.
 //! - A verdict depends on the last [`time::WINDOW_TICKS`] ticks, on the number of ticks before them modulo the system's
@@ -72,17 +76,20 @@ pub mod commands;
 pub mod compare;
 pub mod corpus;
 pub mod features;
+pub mod guard;
 pub mod inspect;
 pub mod latency;
 pub mod live;
 pub mod model;
 pub mod output;
+pub mod rehearsal;
 pub mod report;
 pub mod review;
 pub mod score;
 pub mod simulate;
 pub mod summary;
 pub mod train;
+pub mod trigger;
 pub mod view;
 
 #[cfg(test)]

@@ -20,12 +20,18 @@ struct Cli {
 enum Command {
     Demo(commands::demo::Args),
     Detect(commands::detect::Args),
+    Arm(commands::arm::Arm),
+    Disarm(commands::arm::Disarm),
+    Stop(commands::arm::Stop),
+    Mark(commands::arm::Mark),
     Watch(commands::watch::Args),
     Latency(commands::latency::Args),
     Check(commands::check::Args),
     Inspect(commands::inspect::Args),
     Import(commands::import::Args),
     Record(commands::record::Args),
+    Rehearse(commands::rehearse::Args),
+    Trail(commands::trail::Args),
     Replay(commands::replay::Args),
     Train(commands::train::Args),
     Profile(commands::profile::Args),
@@ -39,6 +45,8 @@ enum Command {
     Simulate(commands::simulate::Args),
     Summary(commands::summary::Args),
     Review(commands::review::Args),
+    #[command(hide = true)]
+    Guard(commands::guard::Args),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -46,12 +54,18 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Detect(args) => commands::detect::run(&args),
+        Command::Arm(args) => commands::arm::arm(&args),
+        Command::Disarm(args) => commands::arm::disarm(&args),
+        Command::Stop(args) => commands::arm::stop(&args),
+        Command::Mark(args) => commands::arm::mark(&args),
         Command::Watch(args) => commands::watch::run(&args),
         Command::Latency(args) => commands::latency::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Import(args) => commands::import::run(&args),
         Command::Check(args) => commands::check::run(&args),
         Command::Record(args) => commands::record::run(&args),
+        Command::Trail(args) => commands::trail::run(&args),
+        Command::Rehearse(args) => commands::rehearse::run(&args),
         Command::Replay(args) => commands::replay::run(&args),
         Command::Train(args) => commands::train::run(&args),
         Command::Profile(args) => commands::profile::run(&args),
@@ -65,6 +79,7 @@ fn main() -> anyhow::Result<()> {
         Command::Simulate(args) => commands::simulate::run(&args),
         Command::Summary(args) => commands::summary::run(&args),
         Command::Review(args) => commands::review::run(&args),
+        Command::Guard(args) => commands::guard::run(&args),
     }
 }
 

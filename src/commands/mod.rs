@@ -1,5 +1,6 @@
 //! The commands of the program, one file each: they know files, terminals and the outside.
 
+pub mod arm;
 pub mod check;
 pub mod combine;
 pub mod compare;
@@ -8,6 +9,7 @@ pub mod demo;
 pub mod detect;
 pub mod ethology;
 pub mod evaluate;
+pub mod guard;
 pub mod import;
 pub mod inspect;
 pub mod latency;
@@ -16,6 +18,7 @@ pub mod predict;
 pub mod profile;
 pub mod record;
 mod recordings;
+pub mod rehearse;
 pub mod replay;
 pub mod report;
 pub mod review;
@@ -24,5 +27,6 @@ mod settings;
 pub mod simulate;
 mod stdout;
 pub mod summary;
+pub mod trail;
 pub mod train;
 pub mod watch;
