@@ -153,6 +153,19 @@ impl Allowance {
         allowance
     }
 
+    /// Takes in what other sessions gave on this rig: hours and refractory periods go on from one session to the next, the
+    /// sums of a session do not. What ended after `now_nanos`, by a clock that was set back since, ended now.
+    pub fn remember(&mut self, now_nanos: i64, elsewhere: impl IntoIterator<Item = Past>) {
+        for past in elsewhere {
+            let end_nanos = past.end_nanos.min(now_nanos);
+            self.ends.note(past.animals.as_ref(), end_nanos);
+            if past.kind == Kind::Stimulus {
+                self.doses.entry(past.output).or_default().add_elsewhere(end_nanos, past.on_millis);
+            }
+        }
+        self.forget(now_nanos);
+    }
+
     /// Whether this may begin now.
     ///
     /// # Errors

@@ -130,6 +130,25 @@ impl DoseBook {
         Ok((book, Restored { allowance, unsettled, torn_bytes }))
     }
 
+    /// What another session's book says was given, without holding it. What it does not know the end of ended now.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or with damage that a torn last line does not explain.
+    pub fn past(path: &Path, now_nanos: i64, bytes_max: u64) -> Result<Vec<Past>, DoseBookError> {
+        let mut file = File::open(path).map_err(io_error(path, "open"))?;
+        if !file.metadata().map_err(io_error(path, "inspect"))?.is_file() {
+            return Err(DoseBookError::NotAFile { path: path.to_owned() });
+        }
+        let bytes = read(&mut file, path, bytes_max)?;
+        let damage = |Damage { line, misfit }| damaged(path, line, misfit);
+        let Reading { mut replay, mut past, .. } = Replay::read(&bytes).map_err(damage)?;
+        if replay.session().is_some() {
+            let unended = replay.apply(&Record::Opened { at_nanos: now_nanos });
+            past.extend(unended.map_err(|misfit| misuse(path, misfit))?);
+        }
+        Ok(past)
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -249,6 +249,24 @@ pub fn read<E: DeserializeOwned>(path: &Path) -> Result<Vec<E>, TrailError> {
     Ok(read_from(&file, path, TRAIL_BYTES_MAX)?.0)
 }
 
+/// The first entry of a trail, where there is a whole one.
+///
+/// # Errors
+/// As [`Trail::open`].
+pub fn first<E: DeserializeOwned>(path: &Path) -> Result<Option<E>, TrailError> {
+    let failed = |what| move |source| TrailError::Io { path: path.to_owned(), what, source };
+    let mut line = Vec::new();
+    let file = File::open(path).map_err(failed("open"))?;
+    BufReader::new(file).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line).map_err(failed("read"))?;
+    if line.last() != Some(&b'\n') {
+        return Ok(None);
+    }
+    let entry = serde_json::from_slice(&line);
+    let damaged =
+        |error: serde_json::Error| TrailError::Damaged { path: path.to_owned(), line: 1, got: error.to_string() };
+    entry.map(Some).map_err(damaged)
+}
+
 /// The entries, and the bytes that they take.
 fn read_from<E: DeserializeOwned>(file: &File, path: &Path, bytes_max: u64) -> Result<(Vec<E>, u64), TrailError> {
     let failed = |source| TrailError::Io { path: path.to_owned(), what: "read", source };

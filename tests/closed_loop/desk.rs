@@ -138,6 +138,29 @@ fn a_train_ends_when_frames_cease() {
 }
 
 #[test]
+fn another_session_of_the_rig_does_not_forget_what_this_one_gave() {
+    let _alone = alone();
+    let (lab, detector, camera) = armed(PULSE, &[("cage_millis = 300", "cage_millis = 600000")]);
+    camera.come_near("light", || lab.triggered() == 1);
+    camera.near(false);
+    until("the end of the pulse", || lab.sealed().iter().any(|entry| matches!(entry, Sealed::Off { .. })));
+    assert!(detector.ask(&Command::Disarm).done);
+    camera.pass(15);
+    let reply = detector.ask(&Command::Arm { session: "other".into() });
+    assert!(reply.done, "{reply:?}");
+    let other = vibrissa::trigger::trail::paths(&lab.path("sessions"), "other");
+    let refused = || {
+        let entries: Vec<Entry> = vibrissa::trigger::trail::read(&other[0]).unwrap_or_default();
+        entries.iter().any(|entry| {
+            let Entry::Decision(decision) = entry else { return false };
+            matches!(&decision.verdict, Verdict::Refused { cause, .. } if cause == "cage_refractory")
+        })
+    };
+    camera.come_near("the refusal to be written", refused);
+    assert_eq!(lab.device.on_times(1).len(), 1);
+}
+
+#[test]
 fn another_model_disarms() {
     let _alone = alone();
     let (lab, detector, _camera) = armed(PULSE, &[]);

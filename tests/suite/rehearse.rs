@@ -72,15 +72,15 @@ impl Rehearsal {
 
     fn of(&self, plan: &Path) -> (String, Permit) {
         let (corpus, out) = (self.path("corpus"), self.path("out"));
-        let said = succeeds(&self.arguments(plan, &corpus, &out));
+        let said = succeeds(&Self::arguments(plan, &corpus, &out));
         (said, Permit::read(&out.join("permit.json")).unwrap())
     }
 
     fn refused(&self, plan: &Path) -> String {
-        fails(&self.arguments(plan, &self.path("corpus"), &self.path("out")))
+        fails(&Self::arguments(plan, &self.path("corpus"), &self.path("out")))
     }
 
-    fn arguments<'a>(&self, plan: &'a Path, corpus: &'a Path, out: &'a Path) -> [&'a str; 9] {
+    fn arguments<'a>(plan: &'a Path, corpus: &'a Path, out: &'a Path) -> [&'a str; 9] {
         ["rehearse", "--model", MODEL, "--triggers", text(plan), "--corpus", text(corpus), "--out", text(out)]
     }
 }

@@ -2,7 +2,7 @@
 
 mod acts;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command as Program;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use crate::keys::CageName;
 use crate::live::clock::Moment;
 use crate::live::lock;
 use crate::trigger::allocation::Allocation;
+use crate::trigger::allowance::Past;
 use crate::trigger::arbiter::{Action, Arbiter, Before, Disarming};
 use crate::trigger::dose_book::{BOOK_BYTES_MAX, DoseBook};
 use crate::trigger::plan::Plan;
@@ -23,6 +24,9 @@ use crate::trigger::trail::{self, Entry, Sealed, TRAIL_BYTES_MAX, TRAIL_VERSION,
 
 /// Without a beat for so long, the guard turns everything off.
 const SILENCE: Duration = Duration::from_millis(100);
+
+/// How the names of dose books end.
+const DOSES: &str = ".doses.jsonl";
 
 /// How long the desk waits at its end for the word that everything is off.
 const END_MAX: Duration = Duration::from_millis(500);
@@ -75,9 +79,10 @@ impl Sitting {
             None => return Err(format!("{}: expected the key of the session's draws first", sealed_path.display())),
         };
         let before = before(plan, &entries, &secrets)?;
-        let dose_path = folder.join(format!("{name}.doses.jsonl"));
+        let dose_path = folder.join(format!("{name}{DOSES}"));
         let book = DoseBook::open(&dose_path, name, now_nanos, BOOK_BYTES_MAX);
-        let (book, restored) = book.map_err(|error| error.to_string())?;
+        let (book, mut restored) = book.map_err(|error| error.to_string())?;
+        restored.allowance.remember(now_nanos, elsewhere(folder, name, &plan.rig, now_nanos)?);
         // It tells stimuli from shams as well.
         trail::seal(&dose_path).map_err(said)?;
         let opened = Entry::Opened {
@@ -292,6 +297,24 @@ fn key_of(sealed: &Sealed) -> Option<Allocation> {
         Sealed::Key { allocation, .. } => Some(allocation.clone()),
         _ => None,
     }
+}
+
+/// What other sessions gave on the rig. Sessions whose trail does not say that it is of another rig count.
+fn elsewhere(folder: &Path, name: &str, rig: &str, now_nanos: i64) -> Result<Vec<Past>, String> {
+    let within = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut given = Vec::new();
+    for file in std::fs::read_dir(folder).map_err(within)? {
+        let file = file.map_err(within)?.file_name();
+        let session = file.to_str().and_then(|file| file.strip_suffix(DOSES));
+        let Some(session) = session.filter(|session| *session != name) else { continue };
+        let of_rig = trail::first::<Entry>(&trail::paths(folder, session)[0]);
+        if matches!(of_rig, Ok(Some(Entry::Opened { rig: other, .. })) if other != rig) {
+            continue;
+        }
+        let past = DoseBook::past(&folder.join(&file), now_nanos, BOOK_BYTES_MAX);
+        given.extend(past.map_err(|error| error.to_string())?);
+    }
+    Ok(given)
 }
 
 /// What the session decided before, of this plan.

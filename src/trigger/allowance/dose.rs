@@ -33,6 +33,11 @@ impl Dose {
         self.on_millis = self.on_millis.saturating_add(on_millis);
     }
 
+    /// Of another session: the hour remembers it, this session's sums do not.
+    pub fn add_elsewhere(&mut self, end_nanos: i64, on_millis: u64) {
+        self.recent.push(Given { end_nanos, on_millis });
+    }
+
     pub fn forget(&mut self, now_nanos: i64) {
         self.recent.retain(|given| counts(given, now_nanos));
     }
