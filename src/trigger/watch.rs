@@ -14,7 +14,7 @@ use crate::plane::Vec2;
 use crate::poses::Keypoint;
 use crate::presence::UNSEEN_TICKS_MAX;
 use crate::stream::StreamDescription;
-use crate::time::Tick;
+use crate::time::{TICK_RATE_HZ, Tick};
 
 /// A rule that begins to hold, goes on or ends, in one cage and about certain animals.
 #[derive(Clone, Debug, PartialEq)]
@@ -372,7 +372,8 @@ fn check_fit(card: &Card, bound: &ScoreBound, behavior: &str, delay: usize) -> R
     }
     let median = card.bouts.get(&bound.label_set).and_then(|set| set.get(behavior));
     match median {
-        Some(bouts) if bound.delay_ticks.secs() > bouts.median_secs => Err((
+        // A card's seconds are rounded: less than half a tick is no difference.
+        Some(bouts) if bound.delay_ticks.secs() > bouts.median_secs + 0.5 / TICK_RATE_HZ => Err((
             format!("a delay of at most the median bout of {behavior}, {:.2} s", bouts.median_secs),
             format!("{:.2} s", bound.delay_ticks.secs()),
         )),

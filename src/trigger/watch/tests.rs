@@ -190,4 +190,12 @@ fn a_rule_that_fits_neither_model_nor_rig_is_refused_by_its_place() {
     };
     let error = refused("delay_ticks = 0", "delay_ticks = 15", short);
     assert!(error.contains("at most the median bout of attack, 0.40 s, got 0.50 s"), "{error}");
+    let mut card = card();
+    let lengths = BoutLengths { bouts: 9, median_secs: 0.499 };
+    card.bouts = [("Lab".to_owned(), [("attack".to_owned(), lengths)].into())].into();
+    let late = Plan::parse(&PLAN.replace("delay_ticks = 0", "delay_ticks = 15")).unwrap();
+    assert!(
+        Watch::new(&late, &card, &stream()).is_ok(),
+        "15 ticks are no longer than a median of 15, as it is rounded"
+    );
 }
