@@ -66,6 +66,7 @@ pub mod poses;
 pub mod presence;
 pub mod skeleton;
 pub mod stream;
+mod svg;
 pub mod time;
 pub mod words;
 

@@ -11,7 +11,7 @@ use self::labels::Labels;
 use super::comparison::SystemRuns;
 use super::measures::mean;
 use super::ranking::{Ranked, Standing};
-use super::svg::{Anchor, FAINT_INK, INK, Style, Svg};
+use crate::svg::{Anchor, FAINT_INK, INK, Style, Svg};
 use crate::time::TICK_RATE_HZ;
 use crate::words::counted;
 

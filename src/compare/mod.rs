@@ -12,7 +12,6 @@ mod markdown;
 mod measures;
 mod outcome;
 mod ranking;
-mod svg;
 #[cfg(test)]
 mod testing;
 

@@ -1,6 +1,6 @@
 //! Where names of points stand, so that none lies over another or over a point.
 
-use crate::compare::svg::Anchor;
+use crate::svg::Anchor;
 
 const LINE_PX: f64 = 14.0;
 /// From a point to its name.

@@ -6,8 +6,8 @@
 mod panels;
 
 use self::panels::{Row, Section};
-use super::svg::{Anchor, FAINT_INK, INK, Stroke, Style, Svg};
 use super::{Aligned, Arm, Estimate, INTERVAL_TRIALS_MIN, Series, Who};
+use crate::svg::{Anchor, FAINT_INK, INK, Style, Svg};
 use crate::words::counted;
 
 pub use panels::PANELS_MAX;
@@ -64,7 +64,7 @@ fn legend(svg: &mut Svg, aligned: &Aligned, left_out: usize, top: f64) -> f64 {
     let mut x = MARGIN;
     for (arm, word) in ["stimulus", "sham"].into_iter().enumerate() {
         svg.area(&boxed([x, top - 10.0], [x + 28.0, top + 2.0]), COLOURS[arm], BAND_OPACITY);
-        svg.line(&[[x, top - 4.0], [x + 28.0, top - 4.0]], stroke(arm));
+        svg.polyline(&[[x, top - 4.0], [x + 28.0, top - 4.0]], COLOURS[arm], arm == 1);
         svg.text([x + 34.0, top], Anchor::Start, Style::Label, word);
         x += 34.0 + Style::Label.width_px(word) + 18.0;
     }
@@ -128,15 +128,15 @@ impl Panel<'_> {
         self.headings(svg, top - 23.0);
         for mark in self.shares.marks() {
             let y = self.shares.at(mark);
-            svg.line(&[[left, y], [right, y]], thin(GRID));
+            svg.line([left, y], [right, y], GRID, 1.0);
             svg.text([left - 6.0, y + 4.0], Anchor::End, Style::Note, &format!("{}%", rounded(mark * 100.0)));
         }
         for mark in secs.marks() {
             let x = secs.at(mark);
-            svg.line(&[[x, bottom], [x, bottom + 4.0]], thin(FAINT_INK));
+            svg.line([x, bottom], [x, bottom + 4.0], FAINT_INK, 1.0);
             svg.text([x, bottom + 16.0], Anchor::Middle, Style::Note, &rounded(mark));
         }
-        svg.line(&[[left, bottom], [right, bottom]], thin(INK));
+        svg.line([left, bottom], [right, bottom], INK, 1.0);
         let middle = f64::midpoint(left, right);
         svg.text([middle, bottom + 32.0], Anchor::Middle, Style::Note, "time from the trigger (s)");
         if is_leftmost {
@@ -148,21 +148,21 @@ impl Panel<'_> {
             self.band(svg, arm, &secs, colour);
         }
         let zero = secs.at(0.0);
-        svg.line(&[[zero, bottom], [zero, top - 4.0]], Stroke { width: 1.4, ..thin(INK) });
+        svg.line([zero, bottom], [zero, top - 4.0], INK, 1.4);
         for (index, arm) in arms.iter().enumerate() {
             let line = self.steps(arm.shares.iter().map(|share| share.value), &secs);
-            svg.line(&line, stroke(index));
+            svg.polyline(&line, COLOURS[index], index == 1);
         }
     }
 
     /// Who did what, and what came of it.
     fn headings(&self, svg: &mut Svg, top: f64) {
         let width = self.px[1] - self.px[0] + GAP_PX - 12.0;
-        let role = match self.series.who {
-            Who::Target => "target",
-            _ => "agent",
+        let role = match &self.series.who {
+            Who::Agent => " of the agent".to_owned(),
+            Who::Target => " of the target".to_owned(),
+            Who::Named { cage, animal } => Style::Heading.fit(&format!(" of {animal}, {cage}"), 0.6 * width),
         };
-        let role = format!(" of the {role}");
         let name = Style::Heading.fit(&self.series.behavior, width - Style::Heading.width_px(&role));
         svg.text([self.px[0], top - 14.0], Anchor::Start, Style::Heading, &format!("{name}{role}"));
         let ends = self.ends();
@@ -269,14 +269,6 @@ fn rounded(number: f64) -> String {
 fn points(share: f64) -> String {
     // Adding 0 takes the sign off −0.
     format!("{:+.1}", (share * 1000.0).round() / 10.0 + 0.0).replace('-', "−")
-}
-
-fn stroke(arm: usize) -> Stroke {
-    Stroke { colour: COLOURS[arm], width: 1.8, is_dashed: arm == 1 }
-}
-
-fn thin(colour: &'static str) -> Stroke {
-    Stroke { colour, width: 1.0, is_dashed: false }
 }
 
 fn boxed([left, top]: [f64; 2], [right, bottom]: [f64; 2]) -> [[f64; 2]; 4] {

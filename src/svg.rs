@@ -1,24 +1,24 @@
-//! The few elements that the figure is made of.
+//! The few elements that figures are made of which stand in files of their own.
 
 use std::fmt::Write;
 
 use crate::markup::{escaped, px};
 
-pub(super) const INK: &str = "#1F2430";
-pub(super) const FAINT_INK: &str = "#6B7280";
+pub(crate) const INK: &str = "#1F2430";
+pub(crate) const FAINT_INK: &str = "#6B7280";
 
 /// Width of an average character, as a share of its size, of the widest font that a viewer is likely to choose.
 const CHAR_WIDTH: f64 = 0.6;
 
 /// An image in the making, in pixels.
 #[derive(Debug, Default)]
-pub(super) struct Svg {
+pub(crate) struct Svg {
     body: String,
 }
 
 /// Which way a text runs from its place.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Anchor {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchor {
     Start,
     Middle,
     End,
@@ -26,24 +26,14 @@ pub(super) enum Anchor {
 
 /// How a text looks.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Style {
+pub(crate) enum Style {
     Title,
     Heading,
     Label,
     Note,
 }
 
-/// How a line looks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stroke {
-    pub colour: &'static str,
-    pub width: f64,
-    pub is_dashed: bool,
-}
-
 impl Style {
-    const ALL: [Self; 4] = [Self::Title, Self::Heading, Self::Label, Self::Note];
-
     fn size_px(self) -> f64 {
         match self {
             Self::Title => 15.0,
@@ -70,12 +60,12 @@ impl Style {
     }
 
     /// About how wide a text is.
-    pub(super) fn width_px(self, text: &str) -> f64 {
+    pub(crate) fn width_px(self, text: &str) -> f64 {
         text.chars().count() as f64 * self.size_px() * CHAR_WIDTH
     }
 
     /// The text, shortened to about that width; names may differ in their ends.
-    pub(super) fn fit(self, text: &str, width_px: f64) -> String {
+    pub(crate) fn fit(self, text: &str, width_px: f64) -> String {
         if self.width_px(text) <= width_px {
             return text.to_owned();
         }
@@ -86,22 +76,31 @@ impl Style {
 }
 
 impl Svg {
+    pub(crate) fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], stroke: &str, width: f64) {
+        let path = format!("M{} {}L{} {}", px(x1), px(y1), px(x2), px(y2));
+        let _ = writeln!(self.body, r#"<path d="{path}" stroke="{stroke}" stroke-width="{}"/>"#, px(width));
+    }
+
     /// A line through all points.
-    pub(super) fn line(&mut self, points: &[[f64; 2]], stroke: Stroke) {
-        let Stroke { colour, width, is_dashed } = stroke;
-        let dashes = if is_dashed { r#" stroke-dasharray="5 3""# } else { "" };
-        let look = format!(r#"stroke="{colour}" stroke-width="{}" stroke-linejoin="round"{dashes}"#, px(width));
-        let _ = writeln!(self.body, r#"<polyline points="{}" fill="none" {look}/>"#, places(points));
+    pub(crate) fn polyline(&mut self, points: &[[f64; 2]], stroke: &str, is_dashed: bool) {
+        let dashes = if is_dashed { r#" stroke-dasharray="6 3""# } else { "" };
+        let look = format!(r#"fill="none" stroke="{stroke}" stroke-width="1.8" stroke-linejoin="round"{dashes}"#);
+        let _ = writeln!(self.body, r#"<polyline points="{}" {look}/>"#, places(points));
+    }
+
+    pub(crate) fn dot(&mut self, [x, y]: [f64; 2], radius: f64, fill: &str, opacity: f64) {
+        let place = format!(r#"cx="{}" cy="{}" r="{}""#, px(x), px(y), px(radius));
+        let _ = writeln!(self.body, r#"<circle {place} fill="{fill}" fill-opacity="{opacity}"/>"#);
     }
 
     /// What lies between the points, seen through.
-    pub(super) fn area(&mut self, points: &[[f64; 2]], fill: &str, opacity: f64) {
+    pub(crate) fn area(&mut self, points: &[[f64; 2]], fill: &str, opacity: f64) {
         let points = places(points);
         let _ = writeln!(self.body, r#"<polygon points="{points}" fill="{fill}" fill-opacity="{opacity}"/>"#);
     }
 
     /// Plain text; it is escaped here. What it lies over stays off its letters.
-    pub(super) fn text(&mut self, [x, y]: [f64; 2], anchor: Anchor, style: Style, text: &str) {
+    pub(crate) fn text(&mut self, [x, y]: [f64; 2], anchor: Anchor, style: Style, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
             Anchor::Middle => r#" text-anchor="middle""#,
@@ -112,7 +111,7 @@ impl Svg {
     }
 
     /// A text that runs upwards, around its place.
-    pub(super) fn text_upwards(&mut self, [x, y]: [f64; 2], style: Style, text: &str) {
+    pub(crate) fn text_upwards(&mut self, [x, y]: [f64; 2], style: Style, text: &str) {
         let (class, text, [x, y]) = (style.class(), escaped(text), [x, y].map(px));
         let turn = format!(r#"transform="rotate(-90 {x} {y})""#);
         let _ =
@@ -120,12 +119,12 @@ impl Svg {
     }
 
     /// A file of its own, on white, whatever the viewer's background is.
-    pub(super) fn finish(self, [width, height]: [f64; 2], what: &str) -> String {
+    pub(crate) fn finish(self, [width, height]: [f64; 2], what: &str) -> String {
         let [width, height] = [width, height].map(px);
         let font = "font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif";
         let halo = "stroke:#FFFFFF;stroke-width:3px;stroke-linejoin:round;paint-order:stroke";
-        let mut style = format!("text{{{font};fill:{INK};{halo}}}");
-        for class in Style::ALL {
+        let mut style = format!("text{{{font};fill:{INK};{halo}}}path{{fill:none}}");
+        for class in [Style::Title, Style::Heading, Style::Label, Style::Note] {
             let _ = write!(style, ".{}{{font-size:{}px;{}}}", class.class(), class.size_px(), class.look());
         }
         format!(
