@@ -9,10 +9,12 @@ use crossbeam::channel::{Receiver, bounded, select};
 use zenoh::{Session, Wait};
 
 use super::detect::say;
+use crate::behavior::pair_name;
 use crate::keys::{CageName, KeyError};
 use crate::live::control::REPLY_MAX;
 use crate::live::interrupt::{hangups, interrupts};
 use crate::live::session::{Endpoints, Patience};
+use crate::output::event::Animals;
 use crate::trigger::control::{Command, Reply};
 use crate::trigger::message::Trigger;
 
@@ -142,8 +144,12 @@ fn watch(triggers: &Receiver<Trigger>, [interrupted, hungup, entered]: [&Receive
         select! {
             recv(triggers) -> trigger => {
                 let trigger = trigger.context("the session ended")?;
-                let target = trigger.target.map(|target| format!(" → {target}")).unwrap_or_default();
-                say(&format!("trigger {}  {}  {}{target}  tick {}", trigger.trigger, trigger.rule, trigger.agent, trigger.tick));
+                let animals = match &trigger.animals {
+                    Animals::Directed { agent, target } => format!("{agent} → {target}"),
+                    Animals::Undirected { animals: [a, b] } => pair_name(a, b),
+                    Animals::Alone { agent } => agent.clone(),
+                };
+                say(&format!("trigger {}  {}  {animals}  tick {}", trigger.trigger, trigger.rule, trigger.tick));
             }
             recv(interrupted) -> _ => return Ok(()),
             recv(hungup) -> _ => return Ok(()),

@@ -276,8 +276,7 @@ fn stimulated(entries: &[Entry], sealed: &[Sealed]) -> Vec<Stimulated> {
             trigger,
             cage: decision.cage.clone(),
             rule: decision.rule.clone(),
-            agent: decision.agent.clone(),
-            target: decision.target.clone(),
+            animals: decision.animals.clone(),
             moment_nanos: decision.decision_nanos,
             sham: *arms.get(&trigger)?,
         })

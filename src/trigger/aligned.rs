@@ -17,7 +17,6 @@ mod csv;
 mod draws;
 mod figure;
 mod measure;
-mod svg;
 #[cfg(test)]
 mod tests;
 
@@ -61,8 +60,7 @@ pub struct Stimulated {
     pub trigger: u64,
     pub cage: String,
     pub rule: String,
-    pub agent: String,
-    pub target: Option<String>,
+    pub animals: Animals,
     /// Of the wall clock, in nanoseconds since 1970 (UTC), as all times here. The decision, for both arms: a sham has no
     /// other moment.
     pub moment_nanos: i64,
@@ -126,8 +124,7 @@ pub struct Series {
 /// Whose behavior it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
-    /// Whoever was the agent of the trial, and its target where it has one. Of two animals without direction the agent is
-    /// the one in the lower slot.
+    /// Whoever was the agent of the trial, and its target. Of two animals without direction neither is: they are named.
     Agent,
     Target,
     /// An animal, in all trials of its cage, whichever part it had.

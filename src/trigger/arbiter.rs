@@ -20,6 +20,7 @@ use super::standing::{Publisher, Standing, Unsound};
 use super::watch::{Candidate, Edge};
 use crate::guard::wire::{Order, Report};
 use crate::keys::CageName;
+use crate::output::event;
 
 /// For how long an output stays on without a word that its rule still holds: a few ticks.
 pub const LEASE_MILLIS: u64 = 150;
@@ -74,7 +75,8 @@ pub enum Action {
 pub struct Decided {
     pub candidate: Candidate,
     pub cage: CageName,
-    pub animals: Animals,
+    /// As an event would name them.
+    pub who: event::Animals,
     pub outcome: Outcome,
 }
 
@@ -282,8 +284,8 @@ impl Arbiter {
         let request = self.request(rule, Kind::Stimulus, &animals);
         let refused = refused.or_else(|| self.refuse(candidate.rule, &request, now_nanos));
         let record = |outcome| {
-            let (candidate, cage, animals) = (candidate.clone(), sighting.cage.clone(), animals.clone());
-            Action::Record(Decided { candidate, cage, animals, outcome })
+            let who = event::Animals::new(candidate.subject, sighting.individuals);
+            Action::Record(Decided { candidate: candidate.clone(), cage: sighting.cage.clone(), who, outcome })
         };
         if let Some(refused) = refused {
             return vec![record(Outcome::Refused(refused))];
@@ -370,6 +372,7 @@ impl Arbiter {
     }
 }
 
+/// As doses are counted: of two animals without direction the lower slot first.
 fn animals(sighting: &Sighting<'_>, candidate: &Candidate) -> Animals {
     use crate::behavior::Subject;
     let name = |slot: crate::behavior::Individual| {

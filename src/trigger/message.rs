@@ -6,13 +6,14 @@
 //!  "arrival_nanos":1700000000612000000,"decision_nanos":1700000000615000000}
 //! ```
 //!
-//! For two animals without direction `agent` and `target` are the lower and the higher slot.
+//! A single animal is an `agent` alone; two animals without direction are `animals`, and none of them is an agent.
 
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
 use super::trail::Decision;
 use crate::keys::CageName;
+use crate::output::event::Animals;
 
 pub const TRIGGER_VERSION: u32 = 1;
 
@@ -25,9 +26,9 @@ pub struct Trigger {
     /// Counted from 1 within the session.
     pub trigger: u64,
     pub rule: String,
-    pub agent: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
+    /// As an event names them.
+    #[serde(flatten)]
+    pub animals: Animals,
     pub tick: u64,
     pub frame: u64,
     /// Hash of the plan's text, and of the model.
@@ -48,8 +49,7 @@ impl Trigger {
             session: session.to_owned(),
             trigger,
             rule: decision.rule.clone(),
-            agent: decision.agent.clone(),
-            target: decision.target.clone(),
+            animals: decision.animals.clone(),
             tick: decision.tick,
             frame: decision.frame,
             plan: plan.hash.clone(),

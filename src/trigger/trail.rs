@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allocation::Allocation;
 use crate::baseline::Quantity;
+use crate::output::event::Animals;
 
 pub const TRAIL_VERSION: u32 = 1;
 
@@ -76,9 +77,9 @@ pub enum Entry {
 pub struct Decision {
     pub cage: String,
     pub rule: String,
-    pub agent: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<String>,
+    /// As an event names them: two animals without direction have no agent.
+    #[serde(flatten)]
+    pub animals: Animals,
     #[serde(flatten)]
     pub verdict: Verdict,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -299,8 +300,7 @@ mod tests {
         Entry::Decision(Decision {
             cage: "cage1".into(),
             rule: "attack".into(),
-            agent: "rat1".into(),
-            target: Some("rat2".into()),
+            animals: Animals::Directed { agent: "rat1".into(), target: "rat2".into() },
             verdict,
             score: Some(0.9),
             quantities: vec![(Quantity::NoseToBody, 0.1)],
@@ -359,6 +359,16 @@ mod tests {
         assert!(said.contains("expected at most"), "{said}");
         std::fs::write(&path, vec![b'x'; LINE_BYTES_MAX + 10]).unwrap();
         assert!(matches!(read::<Entry>(&path), Err(TrailError::Damaged { line: 1, .. })));
+    }
+
+    #[test]
+    fn two_animals_without_direction_have_no_agent() {
+        let Entry::Decision(decision) = decision(Verdict::Triggered { trigger: 1 }) else { panic!("a decision") };
+        let animals = Animals::Undirected { animals: ["rat1".into(), "rat2".into()] };
+        let entry = Entry::Decision(Decision { animals, ..decision });
+        let json = serde_json::to_string(&entry).unwrap();
+        assert!(json.contains(r#""animals":["rat1","rat2"]"#) && !json.contains("agent"), "{json}");
+        assert_eq!(serde_json::from_str::<Entry>(&json).unwrap(), entry);
     }
 
     #[test]

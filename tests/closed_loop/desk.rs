@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use vibrissa::output::event::Animals;
 use vibrissa::stream::Origin;
 use vibrissa::trigger::control::Command;
 use vibrissa::trigger::trail::{Entry, Sealed, Verdict};
@@ -27,8 +28,9 @@ fn an_armed_rule_lights_its_output_once_and_the_trail_says_all_of_it() {
     camera.come_near("a trigger", || lab.triggered() == 1);
     lab.device.await_line(0, "P 1 50000");
     let trigger = detector.triggers.recv_timeout(PATIENCE).unwrap();
-    assert_eq!((trigger.trigger, trigger.rule.as_str(), trigger.agent.as_str()), (1, "near", "animal0"));
-    assert_eq!((trigger.target.as_deref(), trigger.session.as_str()), (Some("animal1"), SESSION));
+    assert_eq!((trigger.trigger, trigger.rule.as_str(), trigger.session.as_str()), (1, "near", SESSION));
+    let animals = Animals::Directed { agent: "animal0".into(), target: "animal1".into() };
+    assert_eq!(trigger.animals, animals);
     until("the end of the pulse", || lab.sealed().iter().any(|entry| matches!(entry, Sealed::Off { .. })));
     let decision = lab.decisions().pop().unwrap();
     assert_eq!(decision.verdict, Verdict::Triggered { trigger: 1 });

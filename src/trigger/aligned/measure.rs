@@ -179,7 +179,10 @@ fn animals<'a>(trials: &[Trial<'a>], doings: &Doings<'a>) -> Result<BTreeMap<&'a
     let mut animals: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for Trial { of, .. } in trials {
         let named = animals.entry(&of.cage).or_default();
-        named.extend([Some(&of.agent), of.target.as_ref()].into_iter().flatten().map(String::as_str));
+        named.extend(match &of.animals {
+            Animals::Directed { agent: a, target: b } | Animals::Undirected { animals: [a, b] } => vec![a.as_str(), b],
+            Animals::Alone { agent } => vec![agent.as_str()],
+        });
     }
     for (cage, animal) in doings.of.keys() {
         if let Some(named) = animals.get_mut(cage) {
@@ -233,7 +236,13 @@ impl<'a> Tally<'a> {
     ) -> Result<(), AlignError> {
         let (of, arm) = (trial.of, usize::from(trial.of.sham));
         let cage = of.cage.as_str();
-        let roles = [Some((Whose::Agent, of.agent.as_str())), of.target.as_deref().map(|name| (Whose::Target, name))];
+        let roles = match &of.animals {
+            Animals::Directed { agent, target } => {
+                [Some((Whose::Agent, agent.as_str())), Some((Whose::Target, target.as_str()))]
+            }
+            Animals::Alone { agent } => [Some((Whose::Agent, agent.as_str())), None],
+            Animals::Undirected { .. } => [None, None],
+        };
         let named = animals.get(cage).into_iter().flatten();
         let named = named.map(|animal| (Whose::Named { cage, animal }, *animal));
         for (whose, animal) in roles.into_iter().flatten().chain(named) {

@@ -20,8 +20,7 @@ fn stimulated(trigger: u64, secs: f64, sham: bool) -> Stimulated {
         trigger,
         cage: "cage1".into(),
         rule: "attack".into(),
-        agent: "rat1".into(),
-        target: Some("rat2".into()),
+        animals: directed("rat1", "rat2"),
         moment_nanos: nanos(secs),
         sham,
     }
@@ -87,10 +86,19 @@ fn a_behavior_is_in_the_bins_that_it_has_a_part_of() {
     }
 }
 
+/// Agent and target, where there are any.
+fn roles(trigger: &Stimulated) -> [Option<&String>; 2] {
+    match &trigger.animals {
+        Animals::Directed { agent, target } => [Some(agent), Some(target)],
+        Animals::Alone { agent } => [Some(agent), None],
+        Animals::Undirected { .. } => [None, None],
+    }
+}
+
 fn brute_does(bout: &Bout, trigger: &Stimulated, who: &Who, of: [&str; 2]) -> bool {
     let animal = match who {
-        Who::Agent => &trigger.agent,
-        Who::Target => trigger.target.as_ref().unwrap(),
+        Who::Agent => roles(trigger)[0].unwrap(),
+        Who::Target => roles(trigger)[1].unwrap(),
         Who::Named { animal, .. } => animal,
     };
     let doers = match &bout.animals {
@@ -130,8 +138,11 @@ fn drawn(random: &mut StdRng, triggers: usize, bouts: usize) -> (Vec<Stimulated>
     let trigger = |random: &mut StdRng, trigger: u64| Stimulated {
         cage: pick(random, &["cage1", "cage2"]),
         rule: pick(random, &["attack", "zone"]),
-        agent: pick(random, &rats),
-        target: random.random_bool(0.7).then(|| pick(random, &rats)),
+        animals: match random.random_range(0..4) {
+            0 => alone(&pick(random, &rats)),
+            1 => Animals::Undirected { animals: [pick(random, &rats), pick(random, &rats)] },
+            _ => directed(&pick(random, &rats), &pick(random, &rats)),
+        },
         // Whole seconds, so that many times are equal.
         moment_nanos: START + SEC * random.random_range(0..100),
         sham: random.random_bool(0.5),
@@ -170,8 +181,8 @@ fn shares_are_those_of_looking_at_everything() {
             for (arm, sham) in series.arms().into_iter().zip([false, true]) {
                 let is_of = |trigger: &&Stimulated| {
                     let has = match &series.who {
-                        Who::Agent => true,
-                        Who::Target => trigger.target.is_some(),
+                        Who::Agent => roles(trigger)[0].is_some(),
+                        Who::Target => roles(trigger)[1].is_some(),
                         Who::Named { cage, .. } => trigger.cage == *cage,
                     };
                     trigger.rule == series.rule && trigger.sham == sham && has

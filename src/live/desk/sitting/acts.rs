@@ -90,7 +90,7 @@ impl Sitting {
         withdrawn: &[u64],
         told: &mut Vec<Told>,
     ) -> Result<(), String> {
-        let Decided { candidate, cage, animals, outcome } = decided;
+        let Decided { candidate, cage, who, outcome } = decided;
         let rule = self.plan.rules[candidate.rule].name.clone();
         let verdict = match outcome {
             Outcome::Triggered { trigger, .. } if withdrawn.contains(&trigger) => Verdict::Refused {
@@ -111,8 +111,7 @@ impl Sitting {
         let decision = Decision {
             cage: cage.cage().to_owned(),
             rule,
-            agent: animals.agent,
-            target: animals.target,
+            animals: who,
             verdict,
             score: candidate.score,
             quantities: candidate.quantities,

@@ -1,6 +1,6 @@
 //! Which behaviors are drawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::trigger::aligned::{Aligned, Series, Who};
 
@@ -18,14 +18,13 @@ pub(super) struct Section<'a> {
 
 /// One behavior.
 pub(super) struct Row<'a> {
-    /// Of the agents, and of the targets.
-    pub series: [Option<&'a Series>; 2],
+    /// Of the agents, then of the targets; of a rule without direction, of each animal by name.
+    pub series: Vec<&'a Series>,
 }
 
 impl Row<'_> {
-    /// Agents first.
     pub fn panels(&self) -> impl Iterator<Item = &Series> {
-        self.series.iter().copied().flatten()
+        self.series.iter().copied()
     }
 
     /// In how many bins of how many trials anybody did it.
@@ -37,16 +36,20 @@ impl Row<'_> {
 
 /// By rule, and the number of panels that are left out.
 pub(super) fn sections(aligned: &Aligned) -> (Vec<Section<'_>>, usize) {
+    let is_named = |series: &Series| matches!(series.who, Who::Named { .. });
+    let with_roles: BTreeSet<&str> =
+        aligned.series.iter().filter(|series| !is_named(series)).map(|series| series.rule.as_str()).collect();
     let mut rules: BTreeMap<&str, BTreeMap<_, Row>> = BTreeMap::new();
     for series in &aligned.series {
-        let role = match series.who {
-            Who::Agent => 0,
-            Who::Target => 1,
-            Who::Named { .. } => continue,
-        };
+        if is_named(series) && with_roles.contains(series.rule.as_str()) {
+            continue;
+        }
         let behavior = (series.label_set.as_str(), series.behavior.as_str());
-        let row = rules.entry(&series.rule).or_default().entry(behavior).or_insert(Row { series: [None; 2] });
-        row.series[role] = Some(series);
+        let row = rules.entry(&series.rule).or_default().entry(behavior).or_insert(Row { series: Vec::new() });
+        row.series.push(series);
+    }
+    for row in rules.values_mut().flat_map(BTreeMap::values_mut) {
+        row.series.sort_by_key(|series| &series.who);
     }
     let all: usize = rules.values().flat_map(BTreeMap::values).map(|row| row.panels().count()).sum();
     let panels_max = PANELS_MAX / rules.len().clamp(1, SECTIONS_MAX);

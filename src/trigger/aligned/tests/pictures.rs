@@ -130,3 +130,18 @@ fn the_table_has_a_row_for_each_bin_and_numbers_that_come_back() {
             && named.iter().all(|row| cell(row, "cage") == "cage1" && cell(row, "animal").starts_with("rat"))
     );
 }
+
+#[test]
+fn two_animals_without_direction_are_named_and_none_is_an_agent() {
+    let pair = || Animals::Undirected { animals: ["rat1".into(), "rat2".into()] };
+    let triggers: Vec<Stimulated> = (0..8)
+        .map(|number| Stimulated { animals: pair(), ..stimulated(number, number as f64 * 30.0, number % 2 == 1) })
+        .collect();
+    let begins = (0..8).map(|number| f64::from(number) * 30.0);
+    let bouts: Vec<Bout> = begins.map(|begin| bout("fight", pair(), begin - 1.0..begin + 2.0)).collect();
+    let aligned = align(&triggers, &bouts, settings(5.0, 5.0, 0.5)).unwrap();
+    assert!(aligned.series.iter().all(|series| matches!(series.who, Who::Named { .. })), "{:?}", aligned.series);
+    let svg = figure(&aligned);
+    assert!(svg.contains("fight of rat1, cage1") && svg.contains("fight of rat2, cage1"), "{svg}");
+    assert!(!svg.contains("agent") && !svg.contains("target"), "{svg}");
+}
